@@ -1,0 +1,55 @@
+# Every command that a newcomer needs. Plain `make` lists them; each makes what it stands on.
+
+PYTHON ?= python3
+VENV ?= .venv
+RUN := $(VENV)/bin/python
+INSTALL := $(RUN) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+# make train TASK=mnist MODEL=cnn ACTIVATION=mish EPOCHS=2 ARGS="--dropout 0.2"
+TASK ?= digits
+FLAGS = $(if $(TASK),--task $(TASK)) $(if $(MODEL),--model $(MODEL)) $(if $(ACTIVATION),--activation "$(ACTIVATION)") \
+	$(if $(EPOCHS),--epochs $(EPOCHS)) $(ARGS)
+
+.DEFAULT_GOAL := help
+.PHONY: help install train test test-backends lint format clean
+
+help:  ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "kact needs Python 3.11 or newer: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@test -x $(RUN) || $(PYTHON) -m venv $(VENV)
+	@echo "Installing kact and what it stands on into $(VENV) (once, a minute or two) ..."
+	@$(INSTALL) --editable '.[dev]'
+	@touch $@
+
+$(VENV)/.backends: $(VENV)/.installed
+	@echo "Installing TensorFlow, JAX and OpenVINO into $(VENV) (once) ..."
+	@$(INSTALL) --editable '.[dev,tensorflow,jax,openvino]'
+	@touch $@
+
+install: $(VENV)/.installed  ## make the virtual environment and install kact in it
+
+train: $(VENV)/.installed  ## train: TASK=digits MODEL= ACTIVATION= EPOCHS= ARGS="--dropout 0.2"
+	@$(RUN) -m kact.train $(FLAGS)
+
+test: $(VENV)/.installed  ## run all tests on the torch backend, offline
+	@KERAS_BACKEND=torch $(RUN) -m pytest
+
+test-backends: $(VENV)/.backends  ## run the same tests on torch, tensorflow and jax
+	@for backend in torch tensorflow jax; do \
+		echo "== $$backend"; KERAS_BACKEND=$$backend $(RUN) -m pytest || exit 1; done
+
+lint: $(VENV)/.installed  ## check style and types
+	@$(RUN) -m ruff check .
+	@$(RUN) -m ruff format --check .
+	@$(RUN) -m mypy
+
+format: $(VENV)/.installed  ## mend the style where a machine can
+	@$(RUN) -m ruff check --fix .
+	@$(RUN) -m ruff format .
+
+clean:  ## remove the virtual environment and everything built; runs/ stays
+	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
