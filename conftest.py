@@ -1,0 +1,25 @@
+"""What all tests stand on: one backend a process, one thread, no user's cache touched, no network."""
+
+import os
+
+os.environ.setdefault("KERAS_BACKEND", "torch")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # many small networks; the processes that tests start take it over
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture(autouse=True, scope="session")
+def cache_of_the_tests_own(tmp_path_factory):
+    """Keep what tests decode out of the user's cache."""
+    patch = pytest.MonkeyPatch()
+    patch.setenv("KACT_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+    yield
+    patch.undo()
+
+
+@pytest.fixture
+def rng():
+    """Return a seeded generator."""
+    return np.random.default_rng(0)

@@ -1,0 +1,67 @@
+"""The one error that kact raises for input it cannot use.
+
+Its text says what was wrong, what was expected and what to do next, in one or two lines, so that a command can print it
+as it is.
+
+>>> raise KactError.parameter("task", "mnits", "one of", choices=["digits", "mnist"])
+Traceback (most recent call last):
+kact.errors.KactError: The 'task' parameter must be one of: digits, mnist. Got 'mnits' instead. Did you mean 'mnist'?
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class KactError(ValueError):
+    """Input that kact cannot use, told so that the reader can mend it.
+
+    Args:
+        problem: one sentence or two: what was wrong and what was expected.
+        next_step: what to do about it; printed on a line of its own.
+
+    Example:
+        >>> print(KactError("The file 'run.toml' is empty.", "Write at least `task = \\"digits\\"` in it."))
+        The file 'run.toml' is empty.
+        Write at least `task = "digits"` in it.
+    """
+
+    def __init__(self, problem: str, next_step: str = "") -> None:
+        super().__init__(problem, next_step)
+        self.problem = problem
+        self.next_step = next_step
+
+    def __str__(self) -> str:
+        return f"{self.problem}\n{self.next_step}" if self.next_step else self.problem
+
+    @classmethod
+    def parameter(
+        cls, argument: str, value: object, expected: str, *, choices: Iterable[str] = (), next_step: str = ""
+    ) -> KactError:
+        """Return the error for one bad argument, with the choices and the nearest match.
+
+        Args:
+            argument: the parameter's name, as the caller wrote it.
+            value: what was given.
+            expected: what was wanted; reads after "must be".
+            choices: the names that would have done, if there is a list of them.
+            next_step: what to do about it.
+        """
+        names = list(choices)
+        listed = f": {', '.join(names)}" if names else ""
+        guess = nearest(str(value), names)
+        meant = f" Did you mean {guess!r}?" if guess else ""
+        return cls(f"The {argument!r} parameter must be {expected}{listed}. Got {value!r} instead.{meant}", next_step)
+
+
+def nearest(word: str, choices: Iterable[str]) -> str | None:
+    """Return the choice most like `word`, or None when nothing is near.
+
+    Example:
+        >>> nearest("Cifar-10", ["mnist", "cifar10"])
+        'cifar10'
+    """
+    by_key = {choice.lower(): choice for choice in choices}
+    found = difflib.get_close_matches(word.lower(), by_key, n=1, cutoff=0.55)
+    return by_key[found[0]] if found else None

@@ -1,0 +1,58 @@
+"""Files that are whole or not there: written beside their place, flushed to the disk, then moved into it."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from kact.errors import KactError
+
+
+@contextlib.contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """Give a temporary path to write to; when the block ends well, it takes the place of `path`, else it is removed.
+
+    The temporary name keeps the suffix, which some writers insist on.
+
+    Raises:
+        KactError: if the disk is full or the place cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> target = Path(tempfile.mkdtemp()) / "note.txt"
+        >>> with atomic(target) as temporary:
+        ...     _ = temporary.write_text("whole")
+        >>> target.read_text()
+        'whole'
+    """
+    temporary = path.with_name(f".{path.stem}.part{path.suffix}")
+    try:
+        with explained(path):
+            yield temporary
+            with open(temporary, "rb") as written:
+                os.fsync(written.fileno())
+            os.replace(temporary, path)
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn an operating-system error in the block into a `KactError` that names the place and the reason."""
+    try:
+        yield
+    except OSError as error:
+        raise KactError(
+            f"Cannot write '{path}': {error.strerror or error}.",
+            "Free some space or choose another place; what was finished before is kept.",
+        ) from error
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
