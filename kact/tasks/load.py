@@ -1,0 +1,93 @@
+"""From a task's name to its three splits.
+
+>>> data = load_task("digits", train_examples=100)
+>>> len(data.train), len(data.validation), len(data.test)
+(100, 145, 359)
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from kact.errors import KactError
+from kact.tasks.cache import load_arrays
+from kact.tasks.split import stratified_cut, stratified_order
+from kact.tasks.task import Split, Task, TaskData
+
+# Fixed, and apart from an experiment's seed: every run of a task, whoever makes it, has the same validation examples.
+VALIDATION_SEED = 20170612
+SUBSET_SEED = 20160627
+
+
+def load_data(task: Task, *, validation_fraction: float = 0.1, train_examples: int | None = None) -> TaskData:
+    """Read a task's data and cut a validation split from its training examples.
+
+    The cut is stratified by class. A subset of the training examples is drawn after the cut, so that the validation
+    split is the same for each size, and a smaller subset is part of a larger one.
+
+    Args:
+        task: the record.
+        validation_fraction: of the training examples, in (0, 0.5]; each class gives and keeps at least one.
+        train_examples: how many training examples to keep, stratified; all of them if None.
+
+    Returns:
+        The splits, over read-only arrays that are memory-mapped where a cache is possible.
+
+    Raises:
+        KactError: for a fraction or a number out of range, or data that is missing, damaged or not this task's.
+    """
+    _check_fraction(validation_fraction)
+    raw, version, fingerprint = load_arrays(task)
+    smallest = int(np.bincount(raw.train_labels).min())
+    if smallest < 2:
+        raise KactError(
+            f"A class of {task.name!r} has only {smallest} training example; a validation split needs 2 of each.",
+            "Add examples to it or leave the class out.",
+        )
+    train_rows, validation_rows = stratified_cut(raw.train_labels, validation_fraction, VALIDATION_SEED)
+    if train_examples is not None:
+        _check_train_examples(train_examples, len(task.labels), len(train_rows))
+        order = stratified_order(raw.train_labels[train_rows], SUBSET_SEED)
+        train_rows = np.sort(train_rows[order[:train_examples]])
+    return TaskData(
+        task=task,
+        train=Split(raw.train_inputs, raw.train_labels, train_rows),
+        validation=Split(raw.train_inputs, raw.train_labels, validation_rows),
+        test=Split(raw.test_inputs, raw.test_labels, np.arange(len(raw.test_labels), dtype=np.int64)),
+        version=version,
+        fingerprint=fingerprint,
+    )
+
+
+def load_task(name: str, *, validation_fraction: float = 0.1, train_examples: int | None = None) -> TaskData:
+    """Read the data of the task called `name`; see `load_data` for the arguments and the splits.
+
+    Raises:
+        KactError: for an unknown name, and as `load_data`.
+
+    Example:
+        >>> inputs, labels = load_task("digits").validation.take([0, 1])
+        >>> inputs.shape, inputs.dtype, labels.dtype
+        ((2, 8, 8, 1), dtype('uint8'), dtype('int64'))
+    """
+    from kact.tasks import get_task  # here, because the package imports this module
+
+    return load_data(get_task(name), validation_fraction=validation_fraction, train_examples=train_examples)
+
+
+def _check_fraction(fraction: float) -> None:
+    is_number = isinstance(fraction, int | float | np.floating) and not isinstance(fraction, bool)
+    if not is_number or not math.isfinite(fraction) or not 0 < fraction <= 0.5:
+        raise KactError.parameter("validation_fraction", fraction, "a number above 0 and at most 0.5")
+
+
+def _check_train_examples(count: int, classes: int, available: int) -> None:
+    is_whole = isinstance(count, int | np.integer) and not isinstance(count, bool)
+    if not is_whole or not classes <= count <= available:
+        raise KactError.parameter(
+            "train_examples",
+            count,
+            f"a whole number from {classes} (one a class) to {available} (what the validation split leaves), or None",
+        )
