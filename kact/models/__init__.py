@@ -1,0 +1,100 @@
+"""The models: one file an architecture, each a frozen dataclass of its sizes with the activation left open.
+
+>>> build_model("lenet", (32, 32, 3), 10, activation="mish").count_params()
+62006
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from kact import activations
+from kact.errors import KactError
+from kact.models import initializers
+from kact.models.cnn import CNN
+from kact.models.lenet import LeNet
+from kact.models.mlp import MLP
+from kact.models.model import Model
+from kact.settings import known_settings
+from kact.spec import choose
+
+if TYPE_CHECKING:
+    import keras
+
+__all__ = ["CNN", "MLP", "MODELS", "LeNet", "Model", "build_model", "make_model"]
+
+MODELS: dict[str, type[Model]] = {model.name: model for model in (MLP, CNN, LeNet)}
+
+
+def make_model(model: Model | str | Mapping[str, Any]) -> Model:
+    """Return the model for an instance, a name, or a mapping of `name` and sizes, as in an experiment's TOML.
+
+    Raises:
+        KactError: for an unknown name or size.
+
+    Example:
+        >>> make_model({"name": "mlp", "hidden_units": [32]})
+        MLP(hidden_units=(32,))
+    """
+    if isinstance(model, Model):
+        return model
+    if isinstance(model, str):
+        model = {"name": model}
+    if not isinstance(model, Mapping) or not isinstance(model.get("name"), str):
+        raise KactError.parameter("model", model, "a model, or a table with the `name` of one and its sizes")
+    sizes = {key: value for key, value in model.items() if key != "name"}
+    kind = MODELS[choose(model["name"], MODELS, {}, "model", "See them all with `kact list models`.")]
+    known_settings(kind, sizes, f"model {kind.name}")
+    return kind(**sizes)
+
+
+def build_model(
+    model: Model | str | Mapping[str, Any],
+    input_shape: Sequence[int],
+    classes: int,
+    *,
+    activation: str = "relu",
+    batch_norm: bool = False,
+    dropout: float = 0.0,
+    initializer: str = "auto",
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    seed: int = 0,
+) -> keras.Model:
+    """Build the Keras model: normalisation, the hidden layers with the activation in them, logits.
+
+    The normalisation is a layer of the model, so a saved file takes images as they are stored.
+
+    Args:
+        model: an instance, a name of `MODELS`, or a mapping of `name` and sizes.
+        input_shape: `(height, width, channels)`, on every backend.
+        classes: number of labels.
+        activation: an activation spec; every hidden non-linearity of the model is a fresh instance of it.
+        batch_norm: whether each hidden layer normalises over the batch.
+        dropout: rate in [0, 1) after the hidden layers.
+        initializer: a name of `kact.models.initializers.SCHEMES`.
+        mean, std: per channel, in the units of the input; None leaves the input as it is.
+        seed: of the initial weights.
+
+    Returns:
+        A functional model from `(batch, height, width, channels)` to float32 logits `(batch, classes)`.
+
+    Raises:
+        KactError: if a name or a size is unusable, or a kernel does not fit its input.
+    """
+    import keras
+
+    from kact.models.blocks import Blocks
+
+    sizes = make_model(model)
+    choose(initializer, initializers.SCHEMES, {}, "initializer")
+    blocks = Blocks(activations.canonical_spec(activation), batch_norm, dropout, initializer, seed)
+    inputs = keras.Input(tuple(input_shape), name="image")
+    x = inputs
+    if mean is not None and std is not None:
+        scale = [1 / value for value in std]
+        offset = [-centre / value for centre, value in zip(mean, std, strict=True)]
+        x = keras.layers.Rescaling(scale, offset, name="normalize")(x)
+    outputs = blocks.logits(sizes.hidden(x, blocks), classes)
+    return keras.Model(inputs, outputs, name=sizes.name)
