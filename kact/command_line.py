@@ -1,0 +1,185 @@
+"""The command line: flags made from the settings of experiments and models, one-line errors, exit codes.
+
+0 means done, 1 that the work itself failed, 2 that the input was unusable, 130 that it was stopped by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+import signal
+import sys
+import tomllib
+import typing
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from kact import backend
+from kact.errors import KactError
+from kact.experiment import Experiment
+from kact.models import MODELS, Model, make_model
+from kact.settings import setting
+from kact.spec import choose
+from kact.tasks import get_task
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainOptions:
+    """How a run is made; none of it changes the result."""
+
+    out: str = setting("runs", "directory of runs")
+    device: str = setting("auto", "where to train; auto is CUDA where there is one", choices=backend.DEVICES)
+    continue_from: str | None = setting(None, "a finished run whose curve goes on, with more --epochs")
+    quiet: bool = setting(False, "print the summary only")
+
+
+def train_command(arguments: Sequence[str], program: str = "python -m kact.train") -> int:
+    """Run `kact train`: parse the flags, train, print where everything is."""
+
+    def work() -> int:
+        backend.select_default()
+        experiment, options = parse_train(arguments, program)
+        from kact import describe, progress, train
+
+        console = progress.Console()
+        try:
+            finished = train.run(
+                experiment,
+                out=options.out,
+                device=options.device,
+                progress=None if options.quiet else console,
+                continue_from=options.continue_from,
+            )
+        except KeyboardInterrupt:
+            console.close()
+            command = shlex.join([*program.split(), *arguments])
+            raise KeyboardInterrupt(
+                f"Stopped; {console.epochs_done} of {experiment.epochs} epochs are safe. Go on with:\n  {command}"
+            ) from None
+        print(describe.summary(finished))
+        return 0
+
+    return guarded(work)
+
+
+def parse_train(arguments: Sequence[str], program: str) -> tuple[Experiment, TrainOptions]:
+    """Return the experiment and the options that flags and `--config FILE` describe; flags win over the file.
+
+    Raises:
+        KactError: for an unusable value.
+        SystemExit: 0 after `--help`, 2 for an unknown or malformed flag.
+    """
+    import tyro
+
+    rest, config = _take(list(arguments), "--config")
+    given = _read_config(config) if config is not None else {}
+    if _peek(rest, "--continue-from") is not None and config is None:
+        given = _read_config(str(Path(_peek(rest, "--continue-from") or "") / "experiment.toml"))
+    kind = _model_kind(rest, given)
+    model = make_model(given["model"]) if isinstance(given.get("model"), dict | str) else kind()
+    sizes = model if type(model) is kind else kind()  # a file's sizes hold only for the file's model
+    flags = _flags(kind)
+    defaults = {**{field.name: field.default for field in dataclasses.fields(flags)}, **given, "model": kind.name}
+    defaults |= {field.name: getattr(sizes, field.name) for field in dataclasses.fields(kind)}
+    parsed = tyro.cli(
+        flags,
+        default=flags(**_tuples(defaults)),
+        args=rest,
+        prog=program,
+        description=_DESCRIPTION.format(program=program),
+    )
+    values = dataclasses.asdict(parsed)
+    options = TrainOptions(**{field.name: values.pop(field.name) for field in dataclasses.fields(TrainOptions)})
+    model_sizes = {field.name: values.pop(field.name) for field in dataclasses.fields(kind)}
+    return Experiment(**{**values, "model": kind(**model_sizes)}), options
+
+
+def guarded(work: Callable[[], int]) -> int:
+    """Run a command's work; turn its errors and Ctrl-C into a line or two on stderr and an exit code."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        return work()
+    except KactError as error:
+        print(f"kact: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt as stop:
+        print(f"\n{stop or 'Stopped.'}", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 141
+
+
+_DESCRIPTION = """Train one network with one activation, and score it on test once, at the end.
+
+The flags below are those of the chosen --model; add --model NAME before --help to see another's.
+A run goes to OUT/LABEL/ and is safe on disk after every epoch: the same command takes a stopped run up again.
+--config FILE reads an experiment from TOML (such as a run's experiment.toml); flags win over the file.
+
+Example: {program} --task cifar10 --model lenet --activation mish --learning-rate 0.05
+"""
+
+
+def _flags(kind: type[Model]) -> type:
+    """Return one flat dataclass of all flags: the experiment's, the model's sizes, the options."""
+    fields: list[Any] = []
+    for source in (Experiment, kind, TrainOptions):
+        hints = typing.get_type_hints(source)
+        for field in dataclasses.fields(source):
+            hint = str | None if field.name == "model" else hints[field.name]
+            if field.name == "learning_rate":
+                hint = float | None
+            fields.append((field.name, _annotated(hint, field), dataclasses.field(default=field.default)))
+    return dataclasses.make_dataclass("Train", fields, frozen=True)
+
+
+def _annotated(hint: Any, field: dataclasses.Field[Any]) -> Any:
+    import tyro
+
+    choices = field.metadata["choices"]
+    text = field.metadata["help"] + (f" [{', '.join(choices)}]" if choices else "")
+    return Annotated[hint, tyro.conf.arg(help=text)]
+
+
+def _model_kind(arguments: Sequence[str], given: dict[str, Any]) -> type[Model]:
+    name: Any = _peek(arguments, "--model")
+    if name is None:
+        model = given.get("model")
+        name = model.get("name") if isinstance(model, dict) else model
+    if name is None:
+        name = get_task(_peek(arguments, "--task") or given.get("task", "digits")).default_model
+    return MODELS[choose(name, MODELS, {}, "model", "See them all with `kact list models`.")]
+
+
+def _read_config(path: str) -> dict[str, Any]:
+    Experiment.load(path)  # complains of anything unusable, with the file's name
+    return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def _take(arguments: list[str], flag: str) -> tuple[list[str], str | None]:
+    value = _peek(arguments, flag)
+    if value is None:
+        return arguments, None
+    index = next(i for i, argument in enumerate(arguments) if argument.split("=")[0] == flag)
+    width = 1 if "=" in arguments[index] else 2
+    return arguments[:index] + arguments[index + width :], value
+
+
+def _peek(arguments: Sequence[str], flag: str) -> str | None:
+    for i, argument in enumerate(arguments):
+        if argument.startswith(f"{flag}="):
+            return argument.split("=", 1)[1]
+        if argument == flag and i + 1 < len(arguments):
+            return arguments[i + 1]
+        if argument == flag:
+            raise KactError(f"The flag {flag} needs a value.")
+    return None
+
+
+def _tuples(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+
+
+def _interrupt(signum: int, frame: Any) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,131 @@
+"""Runs and registries in words, for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from kact import activations, optimizers
+from kact.models import MODELS, initializers
+from kact.runs import Run
+from kact.spec import choose
+from kact.tasks import TASKS
+
+_STOPS = {
+    "epochs": "all epochs done",
+    "patience": "no better validation score for as long as `patience` allows",
+    "loss": "the training loss fell below `stop_below`",
+    "diverged": "the loss stopped being a number: the run diverged",
+}
+
+
+def summary(run: Run) -> str:
+    """Return the few lines that end a training: scores, where things are, what to do next."""
+    metrics, timing = run.metrics, run.metrics["timing"]
+    lines = []
+    if run.diverged:
+        lines.append(f"DIVERGED in epoch {metrics['epochs']}: the loss is not a number. Try a smaller learning rate.")
+    if metrics["test"]:
+        lines.append(
+            f"test accuracy {metrics['test']['accuracy']:.4f}  loss {metrics['test']['loss']:.4f}"
+            f"  macro F1 {metrics['test']['f1']:.4f}"
+            f"  (epoch {metrics['kept_epoch']} of {metrics['epochs']};"
+            f" validation {metrics['validation']['accuracy']:.4f})"
+        )
+    lines.append(
+        f"{metrics['model']['parameters']:,} parameters  {timing['train_seconds']:.1f} s"
+        f"  {timing['images_per_second']:,.0f} images/s  {metrics['provenance']['device']}"
+        f"  {metrics['provenance']['backend']}"
+    )
+    lines.append(f"run  {run.path}")
+    lines.append(f"next kact inspect {run.path}")
+    if metrics["test"]:
+        lines.append(f"     kact predict {run.path} IMAGE...")
+    return "\n".join(lines)
+
+
+def print_run(run: Run) -> None:
+    """Print what was run, how it ended, its scores, its layers and what it ran on."""
+    metrics = run.metrics
+    print(run.experiment.to_toml())
+    print(f"{metrics['status']}: {_STOPS[metrics['stopped_by']]}, after {metrics['epochs']} epochs\n")
+    rows = [
+        [split, *(f"{scores[name]:.4f}" for name in ("accuracy", "loss", "precision", "recall", "f1"))]
+        for split in ("train", "validation", "test")
+        if (scores := metrics[split])
+    ]
+    _print_table(["split", "accuracy", "loss", "precision", "recall", "F1"], rows)
+    if metrics["test"]:
+        classes = metrics["test"]["per_class"].items()
+        _print_table(
+            ["class (test)", "precision", "recall", "F1", "examples"],
+            [
+                [name, *(f"{one[key]:.4f}" for key in ("precision", "recall", "f1")), str(one["examples"])]
+                for name, one in classes
+            ],
+        )
+    _print_table(
+        ["layer", "kind", "output", "parameters"],
+        [
+            [layer["name"], layer["kind"], "x".join(map(str, layer["output_shape"])), f"{layer['parameters']:,}"]
+            for layer in metrics["model"]["layers"]
+        ],
+    )
+    versions = "  ".join(f"{name} {version}" for name, version in metrics["provenance"]["versions"].items())
+    print(summary(run).rsplit("\nnext", 1)[0])
+    print(versions)
+
+
+def print_list(what: str) -> None:
+    """Print one registry: activations, models, tasks, optimizers, schedules or initializers.
+
+    Raises:
+        KactError: for anything else, with the choices.
+    """
+    heads, rows = _LISTS[choose(what, _LISTS, {}, "list")]
+    _print_table(heads, rows())
+
+
+def _activation_rows() -> Iterable[Sequence[str]]:
+    for name, one in activations.ACTIVATIONS.items():
+        yield name, one.formula, _parameters(one.parameters), one.source
+
+
+def _optimizer_rows() -> Iterable[Sequence[str]]:
+    for name, one in optimizers.OPTIMIZERS.items():
+        yield name, _parameters(one.parameters), str(one.learning_rate), one.source
+
+
+def _task_rows() -> Iterable[Sequence[str]]:
+    for name, task in TASKS.items():
+        yield name, "x".join(map(str, task.input_shape)), str(len(task.labels)), task.default_model, task.summary
+
+
+_LISTS = {
+    "activations": (("name", "formula", "parameters", "source"), _activation_rows),
+    "models": (("name", "what"), lambda: [(name, model.summary) for name, model in MODELS.items()]),
+    "tasks": (("name", "image", "classes", "model", "what"), _task_rows),
+    "optimizers": (("name", "parameters", "learning rate", "source"), _optimizer_rows),
+    "schedules": (
+        ("name", "parameters"),
+        lambda: [(name, _parameters(values)) for name, values in optimizers.SCHEDULES.items()],
+    ),
+    "initializers": (("name",), lambda: [(name,) for name in initializers.SCHEMES]),
+}
+
+
+def _parameters(values: Mapping[str, object]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in values.items())
+
+
+def _print_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    table = Table(*heads, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*row)
+    console = Console(highlight=False, markup=False, soft_wrap=False)
+    if not console.is_terminal:
+        console.width = 200  # a file or a pipe has no width of its own
+    console.print(table)
+    console.print()

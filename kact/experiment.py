@@ -1,0 +1,151 @@
+"""Experiment: one frozen, validated, hashable description of a run.
+
+>>> experiment = Experiment(task="cifar", model="lenet", activation="swish", learning_rate=0.05)
+>>> experiment.task, experiment.activation, experiment.hash[:8] == Experiment.from_toml(experiment.to_toml()).hash[:8]
+('cifar10', 'silu', True)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kact import activations, optimizers, tasks
+from kact.backend import PRECISIONS
+from kact.errors import KactError
+from kact.losses import LOSSES
+from kact.models import Model, initializers, make_model
+from kact.settings import check_settings, known_settings, setting
+from kact.tasks.augmentation import parse_augmentations
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What is trained, on what, and how. Two equal experiments give the same run on the same machine.
+
+    Every field is checked and brought to its one spelling when the experiment is built: aliases resolved, the task's
+    default model and the optimizer's default learning rate filled in.
+
+    Raises:
+        KactError: for the first field that is unusable, with the choices and the nearest match.
+    """
+
+    task: str = setting("digits", "data set; `kact list tasks` shows them")
+    model: Model = setting(None, "network; `kact list models` shows them; the task's own unless said")
+    activation: str = setting("relu", "hidden non-linearity, e.g. mish or leaky_relu(negative_slope=0.1)")
+    initializer: str = setting(
+        "auto", "initial weights; auto fits them to the activation", choices=initializers.SCHEMES
+    )
+    batch_norm: bool = setting(False, "normalise each hidden layer over the batch")
+    dropout: float = setting(0.0, "share of hidden units set to zero in training", at_least=0, below=1)
+    l2: float = setting(0.0, "penalty l2/2 x sum of squared weights: PyTorch's weight_decay", at_least=0)
+    loss: str = setting("cross_entropy", "what is minimised", choices=LOSSES)
+    optimizer: str = setting("adam", "e.g. sgd, nesterov or adam(beta_1=0.89)")
+    learning_rate: float = setting(None, "step size; the optimizer's own default unless said", above=0)
+    schedule: str = setting("constant", "learning rate over time, e.g. cosine(warmup_epochs=1) or one_cycle")
+    batch_size: int = setting(64, "examples a step", at_least=1)
+    epochs: int = setting(20, "passes over the training set, at most", at_least=1)
+    augment: tuple[str, ...] = setting((), "changes to training images, e.g. flip or shift(pixels=4)")
+    validation_fraction: float = setting(
+        0.1, "share of train kept for validation, the same whatever the seed", above=0, at_most=0.5
+    )
+    train_examples: int | None = setting(None, "train on so many examples only; all unless said", at_least=1)
+    monitor: str = setting("accuracy", "validation score that picks the best epoch", choices=("accuracy", "loss"))
+    keep: str = setting("best", "the weights that are kept and scored", choices=("best", "last"))
+    patience: int | None = setting(None, "stop after so many epochs without a better score", at_least=1)
+    stop_below: float | None = setting(None, "stop when the training loss falls below this", above=0)
+    test_curve: bool = setting(False, "score test after every epoch as well, to look at; nothing selects by it")
+    precision: str = setting("float32", "of the arithmetic", choices=PRECISIONS)
+    seed: int = setting(0, "of initial weights, shuffling, dropout and augmentation", at_least=0, at_most=2**31 - 1)
+
+    def __post_init__(self) -> None:
+        def fix(name: str, value: Any) -> None:
+            object.__setattr__(self, name, value)
+
+        task = tasks.get_task(self.task)
+        fix("task", task.name)
+        fix("model", make_model(task.default_model if self.model is None else self.model))
+        fix("optimizer", optimizers.canonical_optimizer(self.optimizer))
+        if self.learning_rate is None:
+            fix("learning_rate", optimizers.default_learning_rate(self.optimizer))
+        fix("activation", activations.canonical_spec(self.activation))
+        fix("schedule", optimizers.canonical_schedule(self.schedule))
+        check_settings(self)
+        fix("augment", parse_augmentations(self.augment))
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of everything but the seed: the same on every machine and version of Python."""
+        described = {key: value for key, value in self.to_dict().items() if key != "seed"}
+        return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def label(self) -> str:
+        """A short name for files and tables: task, model, activation, hash and seed."""
+        activation = "".join(mark if mark.isalnum() or mark in "_.=-" else "-" for mark in self.activation)
+        return f"{self.task}-{self.model.name}-{activation.strip('-')}-{self.hash[:8]}-seed{self.seed}"
+
+    def replace(self, **changes: Any) -> Experiment:
+        """Return a copy with some fields changed, checked again."""
+        return dataclasses.replace(self, **changes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, without those that are None; the model as a table of its name and sizes."""
+        plain: dict[str, Any] = {}
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, Model):
+                plain[field.name] = value.to_dict()
+            elif value is not None:
+                plain[field.name] = list(value) if isinstance(value, tuple) else value
+        return plain
+
+    @classmethod
+    def from_dict(cls, given: Mapping[str, Any]) -> Experiment:
+        """Return the experiment for plain values, as from TOML or JSON; what is left out takes its default.
+
+        Raises:
+            KactError: for an unknown key or an unusable value.
+        """
+        known_settings(cls, given, "experiment")
+        return cls(**given)
+
+    def to_toml(self) -> str:
+        """Return the experiment as TOML."""
+        import tomli_w
+
+        return tomli_w.dumps(self.to_dict())
+
+    @classmethod
+    def from_toml(cls, text: str, where: str = "the TOML text") -> Experiment:
+        """Return the experiment that `to_toml` wrote, or that was written by hand.
+
+        Args:
+            text: TOML.
+            where: what it was read from, named in errors.
+        """
+        try:
+            given = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise KactError(f"{where} is not valid TOML: {error}.", "Mend that line, or write the file anew.") from None
+        return cls.from_dict(given)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Experiment:
+        """Return the experiment in a TOML file.
+
+        Raises:
+            KactError: if the file cannot be read, is not TOML, or describes no usable experiment.
+        """
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+            raise KactError(f"Cannot read the experiment '{path}': {reason}.", "Give a TOML file.") from None
+        return cls.from_toml(text, f"'{path}'")

@@ -1,0 +1,236 @@
+"""The run directory: what a run leaves behind, written so that a crash at any moment leaves it whole.
+
+`experiment.toml`, `history.csv` and `checkpoint.npz` while it trains; `model.keras` and, last of all, `metrics.json`
+when it is done.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from kact.errors import KactError
+from kact.experiment import Experiment
+from kact.files import atomic, explained, sha256
+
+Row = dict[str, float]
+
+_DIGEST_BYTES = 32
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run on disk.
+
+    Attributes:
+        path: its directory.
+        experiment: what was run.
+        metrics: the content of `metrics.json`.
+
+    Example:
+        >>> Run.load("no/such/run")
+        Traceback (most recent call last):
+        kact.errors.KactError: There is no run in 'no/such/run': it holds no experiment.toml.
+        Give the directory of a run, such as runs/digits-mlp-relu-1a2b3c4d-seed0.
+    """
+
+    path: Path
+    experiment: Experiment
+    metrics: dict[str, Any] = field(repr=False)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Run:
+        """Return the finished run in a directory.
+
+        Raises:
+            KactError: if there is none, it is not finished, or one of its files is damaged.
+        """
+        path = Path(path)
+        if not (path / "experiment.toml").is_file():
+            raise KactError(
+                f"There is no run in '{path}': it holds no experiment.toml.",
+                "Give the directory of a run, such as runs/digits-mlp-relu-1a2b3c4d-seed0.",
+            )
+        experiment = Experiment.load(path / "experiment.toml")
+        if not (path / "metrics.json").is_file():
+            raise KactError(
+                f"The run in '{path}' is not finished.", f"Finish it: kact train --config {path}/experiment.toml"
+            )
+        return cls(path, experiment, _read_json(path / "metrics.json"))
+
+    @cached_property
+    def history(self) -> list[Row]:
+        """One row an epoch: epoch, learning rate, and loss and accuracy on train and validation."""
+        return _read_csv(self.path / "history.csv")
+
+    @property
+    def diverged(self) -> bool:
+        """Whether the loss stopped being a number."""
+        return self.metrics["status"] == "diverged"
+
+    @property
+    def model_path(self) -> Path:
+        """The trained model's file, checked against the hash that was noted when it was written.
+
+        Raises:
+            KactError: if the run diverged before it had a model, or the file is missing or damaged.
+        """
+        file = self.path / "model.keras"
+        noted = self.metrics["provenance"]["files"].get("model.keras")
+        if noted is None:
+            raise KactError(f"The run in '{self.path}' diverged in its first epoch and has no model.")
+        if not file.is_file() or sha256(file) != noted:
+            raise KactError(
+                f"'{file}' is missing or damaged: it is not the file that the run wrote.",
+                "Delete the run's metrics.json and give its training command again: it is written anew.",
+            )
+        return file
+
+
+@dataclass
+class Checkpoint:
+    """All that a run needs to go on after its last finished epoch.
+
+    Attributes:
+        backend: the Keras backend that trained it.
+        history, test_curve: a row for each finished epoch.
+        epoch_seconds: how long each took.
+        best_epoch: counted from 1; 0 while no epoch had a finite score.
+        weights, optimizer: values of all variables of the model and of the optimizer.
+        best_weights: the model's at the best epoch.
+    """
+
+    backend: str
+    history: list[Row] = field(default_factory=list)
+    test_curve: list[Row] = field(default_factory=list)
+    epoch_seconds: list[float] = field(default_factory=list)
+    best_epoch: int = 0
+    weights: list[np.ndarray] = field(default_factory=list)
+    optimizer: list[np.ndarray] = field(default_factory=list)
+    best_weights: list[np.ndarray] = field(default_factory=list)
+
+    _ARRAYS = ("weights", "optimizer", "best_weights")
+
+    def save(self, path: Path) -> None:
+        """Write the checkpoint as one file: NumPy's archive of arrays, and behind it the SHA-256 of all before."""
+        facts = {key: value for key, value in vars(self).items() if key not in self._ARRAYS}
+        arrays = {f"{kind}.{i}": array for kind in self._ARRAYS for i, array in enumerate(getattr(self, kind))}
+        archive = io.BytesIO()
+        np.savez(archive, facts=np.frombuffer(json.dumps(facts).encode(), np.uint8), **arrays)
+        content = archive.getvalue()
+        with atomic(path) as temporary, open(temporary, "wb") as file:
+            file.write(content)
+            file.write(hashlib.sha256(content).digest())
+
+    @classmethod
+    def load(cls, path: Path) -> Checkpoint:
+        """Read a checkpoint.
+
+        Raises:
+            KactError: if the file cannot be read, or any byte of it is not as it was written.
+        """
+        try:
+            whole = path.read_bytes()
+        except OSError as error:
+            raise KactError(f"Cannot read the checkpoint '{path}': {error.strerror}.") from None
+        content, digest = whole[:-_DIGEST_BYTES], whole[-_DIGEST_BYTES:]
+        if hashlib.sha256(content).digest() != digest:
+            raise KactError(f"The checkpoint '{path}' is damaged.", "Delete it to train this run from its beginning.")
+        with np.load(io.BytesIO(content)) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+        made = cls(**json.loads(arrays.pop("facts").tobytes()))
+        for name, array in arrays.items():
+            getattr(made, name.split(".")[0]).append(array)
+        return made
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """The directory of a run while it trains."""
+
+    path: Path
+
+    @contextlib.contextmanager
+    def opened(self, experiment: Experiment) -> Iterator[None]:
+        """Make the directory this experiment's and this process's for the length of a block.
+
+        Raises:
+            KactError: if it cannot be written, holds another experiment, or another process works in it.
+        """
+        with explained(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.path / ".lock", timeout=0)
+            try:
+                lock.acquire()
+            except Timeout:
+                raise KactError(
+                    f"Another process is training in '{self.path}'.",
+                    "Wait for it to end, or choose another --seed or --out.",
+                ) from None
+        try:
+            file = self.path / "experiment.toml"
+            if not file.exists():
+                with atomic(file) as temporary:
+                    temporary.write_text(experiment.to_toml(), encoding="utf-8")
+            elif Experiment.load(file) != experiment:
+                raise KactError(
+                    f"'{self.path}' holds the run of another experiment.", "Choose another --out, or move it away."
+                )
+            yield
+        finally:
+            lock.release()
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run is done."""
+        return (self.path / "metrics.json").is_file()
+
+    @property
+    def checkpoint_path(self) -> Path:
+        """Where the checkpoint is kept."""
+        return self.path / "checkpoint.npz"
+
+    def write_table(self, name: str, rows: list[Row]) -> None:
+        """Write rows as CSV, numbers in full."""
+        with atomic(self.path / name) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, rows[0], lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+
+    def finish(self, metrics: dict[str, Any]) -> None:
+        """Note the hashes of all files and write `metrics.json`, which makes the run finished."""
+        names = ("experiment.toml", "history.csv", "test_curve.csv", "model.keras")
+        files = {name: sha256(self.path / name) for name in names if (self.path / name).is_file()}
+        metrics["provenance"]["files"] = files
+        with atomic(self.path / "metrics.json") as temporary:
+            temporary.write_text(json.dumps(metrics, indent=1, allow_nan=False), encoding="utf-8")
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise KactError(
+            f"'{path}' is damaged: {error}.", "Delete it and give the run's training command again: it is written anew."
+        ) from None
+    return content
+
+
+def _read_csv(path: Path) -> list[Row]:
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        return [{key: int(value) if key == "epoch" else float(value) for key, value in row.items()} for row in rows]
+    except (OSError, ValueError, TypeError) as error:
+        raise KactError(f"'{path}' is damaged: {error}.") from None

@@ -1,0 +1,346 @@
+"""The main job: an Experiment in, a Run out. `python -m kact.train --task cifar10 --model lenet --activation mish`.
+
+A run is written to disk after every epoch. Killed at any moment and started again it goes on after its last finished
+epoch, and ends with the same history and weights as if nothing had happened.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from kact import backend, losses, optimizers
+from kact.errors import KactError
+from kact.experiment import Experiment
+from kact.files import atomic
+from kact.models import build_model
+from kact.runs import Checkpoint, Row, Run, RunDirectory
+from kact.scores import score
+from kact.tasks import TaskData, load_task
+
+if TYPE_CHECKING:
+    import keras
+
+    from kact.engine.stock import StockEngine
+
+
+class Progress(Protocol):
+    """What is told of a run while it trains."""
+
+    def started(self, experiment: Experiment, directory: Path, device: str, epochs_done: int) -> None:
+        """Training begins, or goes on after `epochs_done` epochs."""
+
+    def batch_done(self, done: int, total: int) -> None:
+        """One more of an epoch's batches is done."""
+
+    def epoch_done(self, row: Row, epochs: int, seconds: float) -> None:
+        """An epoch is done and safe on disk."""
+
+
+def run(
+    experiment: Experiment,
+    *,
+    out: str | Path = "runs",
+    device: str = "auto",
+    progress: Progress | None = None,
+    continue_from: Run | str | Path | None = None,
+) -> Run:
+    """Train an experiment to its end, from wherever an earlier process left it.
+
+    Args:
+        experiment: what to train.
+        out: the directory of runs; this one gets `out/<experiment.label>/`.
+        device: "auto" (CUDA where there is one), "cpu" or "cuda".
+        progress: told of each epoch.
+        continue_from: a finished run of the same experiment with fewer epochs, whose curve goes on here.
+
+    Returns:
+        The finished run; the one on disk if it was finished already. A run that diverges is finished, and says so.
+
+    Raises:
+        KactError: if something about the experiment, the data or the directory is unusable; finished epochs are kept.
+
+    Example:
+        >>> import tempfile
+        >>> finished = run(Experiment(task="digits", epochs=2), out=tempfile.mkdtemp())
+        >>> finished.metrics["test"]["accuracy"] > 0.5
+        True
+    """
+    directory = RunDirectory(Path(out) / experiment.label)
+    if directory.finished and Run.load(directory.path).experiment == experiment:
+        return Run.load(directory.path)
+    with backend.run_settings(device, experiment.precision) as device_used:
+        training = Training.prepare(experiment, directory, device_used)
+        with directory.opened(experiment):
+            training.restore(continue_from)
+            training.train(progress)
+            training.finish()
+    return Run.load(directory.path)
+
+
+@dataclass
+class Training:
+    """One run under way: its model, its data, and how far it has come."""
+
+    experiment: Experiment
+    directory: RunDirectory
+    device: str
+    data: TaskData
+    model: keras.Model
+    engine: StockEngine
+    checkpoint: Checkpoint
+
+    @classmethod
+    def prepare(cls, experiment: Experiment, directory: RunDirectory, device: str) -> Training:
+        """Load the data and build the model, before anything is written."""
+        from kact.engine.stock import StockEngine
+
+        data = load_task(
+            experiment.task,
+            validation_fraction=experiment.validation_fraction,
+            train_examples=experiment.train_examples,
+        )
+        if experiment.batch_size > len(data.train):
+            raise KactError.parameter(
+                "batch_size", experiment.batch_size, f"at most the number of training examples, {len(data.train)}"
+            )
+        model = _build(experiment, data)
+        steps = math.ceil(len(data.train) / experiment.batch_size)
+        rate = optimizers.make_schedule(experiment.schedule, experiment.learning_rate, experiment.epochs, steps)
+        engine = StockEngine(
+            model,
+            optimizers.make_optimizer(experiment.optimizer, rate),
+            losses.make_loss(experiment.loss, len(data.task.labels)),
+            experiment.l2,
+        )
+        return cls(experiment, directory, device, data, model, engine, Checkpoint(backend.name()))
+
+    def restore(self, continue_from: Run | str | Path | None) -> None:
+        """Take up the checkpoint of this run, or of the shorter one that it continues, if there is one."""
+        path = self.directory.checkpoint_path
+        if continue_from is not None and not path.exists():
+            shorter = continue_from if isinstance(continue_from, Run) else Run.load(continue_from)
+            path = shorter.path / "checkpoint.npz"
+            if shorter.experiment.replace(epochs=self.experiment.epochs) != self.experiment:
+                raise KactError(f"'{shorter.path}' is a run of another experiment; only `epochs` may differ.")
+            if self.experiment.schedule.split("(")[0] != "constant":
+                raise KactError(
+                    f"The schedule {self.experiment.schedule!r} was laid out for {shorter.experiment.epochs} epochs.",
+                    "Only a run with a constant learning rate can go on; train a new one.",
+                )
+        if not path.exists():
+            return
+        found = Checkpoint.load(path)
+        if found.backend != backend.name():
+            raise KactError(
+                f"'{self.directory.path}' was begun on the {found.backend} backend and this is {backend.name()}.",
+                f"Set KERAS_BACKEND={found.backend}, or choose another --out.",
+            )
+        _assign(self.model.variables, found.weights, path)
+        _assign(self._optimizer.variables, found.optimizer, path)
+        self.checkpoint = found
+
+    def train(self, progress: Progress | None) -> None:
+        """Train epoch after epoch until a stopping rule holds, with a checkpoint after each."""
+        from kact.engine.batches import EpochBatches
+
+        experiment, done = self.experiment, len(self.checkpoint.history)
+        if progress is not None:
+            progress.started(experiment, self.directory.path, self.device, done)
+        while stopped_by(experiment, self.checkpoint) is None:
+            epoch = len(self.checkpoint.history)
+            began = time.perf_counter()
+            batches = EpochBatches(self.data.train, experiment.batch_size, experiment.augment, experiment.seed, epoch)
+            tell = None if progress is None else _batch_teller(progress, len(batches))
+            rate = float(backend.to_numpy(self._optimizer.learning_rate))
+            trained = self.engine.train_epoch(batches, tell)
+            seconds = time.perf_counter() - began
+            row = {"epoch": epoch + 1, "learning_rate": rate, **_prefixed("train", trained), **self._validate()}
+            self._keep(row, seconds)
+            if progress is not None:
+                progress.epoch_done(row, experiment.epochs, seconds)
+
+    def finish(self) -> None:
+        """Score the kept weights on every split, save them, and write the run's metrics."""
+        experiment, checkpoint, directory = self.experiment, self.checkpoint, self.directory
+        stopped = stopped_by(experiment, checkpoint)
+        last = experiment.keep == "last" and stopped != "diverged"
+        kept = checkpoint.weights if last else checkpoint.best_weights
+        scores: dict[str, Any] = {"train": None, "validation": None, "test": None}
+        inference_seconds = None
+        if kept:
+            _assign(self.model.variables, kept, directory.checkpoint_path)
+            self.engine.predict(self.data.test.take(np.arange(1))[0])  # whatever is compiled on first use
+            for name in scores:
+                split = getattr(self.data, name)
+                inputs, labels = split.arrays()
+                began = time.perf_counter()
+                outputs = self.engine.predict(inputs)
+                inference_seconds = (time.perf_counter() - began) * 10_000 / len(labels)
+                scores[name] = score(outputs, labels, self.data.task.labels, experiment.loss)
+            with atomic(directory.path / "model.keras") as temporary:
+                self._inference_model(kept).save(temporary)
+        directory.write_table("history.csv", checkpoint.history)
+        if checkpoint.test_curve:
+            directory.write_table("test_curve.csv", checkpoint.test_curve)
+        seconds = sum(checkpoint.epoch_seconds)
+        directory.finish(
+            {
+                "status": "diverged" if stopped == "diverged" else "finished",
+                "stopped_by": stopped,
+                "epochs": len(checkpoint.history),
+                "best_epoch": checkpoint.best_epoch,
+                "kept_epoch": len(checkpoint.history) if last else checkpoint.best_epoch,
+                **scores,
+                "timing": {
+                    "train_seconds": seconds,
+                    "epoch_seconds": checkpoint.epoch_seconds,
+                    "images_per_second": len(self.data.train) * len(checkpoint.history) / seconds,
+                    "inference_seconds_for_10000": inference_seconds,
+                },
+                "model": {"parameters": self.model.count_params(), "layers": _layers(self.model)},
+                "provenance": {
+                    "backend": backend.name(),
+                    "device": self.device,
+                    "precision": experiment.precision,
+                    "step": {"kind": self.engine.name},
+                    "data": self.data.fingerprint,
+                    "versions": backend.versions(),
+                },
+            }
+        )
+
+    @property
+    def _optimizer(self) -> keras.Optimizer:
+        return self.model.optimizer
+
+    def _validate(self) -> Row:
+        inputs, labels = self.data.validation.arrays()
+        return _prefixed("validation", _loss_and_accuracy(self.engine.predict(inputs), labels, self.experiment.loss))
+
+    def _keep(self, row: Row, seconds: float) -> None:
+        checkpoint, experiment = self.checkpoint, self.experiment
+        checkpoint.history.append(row)
+        checkpoint.epoch_seconds.append(seconds)
+        checkpoint.weights = [backend.to_numpy(variable) for variable in self.model.variables]
+        checkpoint.optimizer = [backend.to_numpy(variable) for variable in self._optimizer.variables]
+        best = best_epoch(checkpoint.history, experiment.monitor)
+        if best == row["epoch"]:
+            checkpoint.best_weights = checkpoint.weights
+        checkpoint.best_epoch = best
+        if experiment.test_curve:
+            inputs, labels = self.data.test.arrays()
+            scores = _loss_and_accuracy(self.engine.predict(inputs), labels, experiment.loss)
+            checkpoint.test_curve.append({"epoch": row["epoch"], **_prefixed("test_curve", scores)})
+        checkpoint.save(self.directory.checkpoint_path)
+        self.directory.write_table("history.csv", checkpoint.history)
+
+    def _inference_model(self, weights: list[np.ndarray]) -> keras.Model:
+        """Return the same network without its optimizer, which is all that a saved file should hold."""
+        model = _build(self.experiment, self.data)
+        _assign(model.variables, weights, self.directory.checkpoint_path)
+        return model
+
+
+def best_epoch(history: Sequence[Row], monitor: str) -> int:
+    """Return the epoch, counted from 1, with the best validation score; 0 if none is finite.
+
+    Of equal accuracies, common on small validation sets, the one with the lower loss; of equal losses the first.
+
+    Args:
+        history: a run's rows.
+        monitor: "accuracy" (highest) or "loss" (lowest).
+
+    Example:
+        >>> best_epoch([{"validation_loss": 2.0}, {"validation_loss": 1.0}, {"validation_loss": 1.0}], "loss")
+        2
+    """
+    ranked = [
+        (-row["validation_accuracy"] if monitor == "accuracy" else 0.0, row["validation_loss"], number)
+        for number, row in enumerate(history, start=1)
+        if math.isfinite(row["validation_loss"])
+    ]
+    return min(ranked)[-1] if ranked else 0
+
+
+def stopped_by(experiment: Experiment, checkpoint: Checkpoint) -> str | None:
+    """Return which rule ends the run after the epochs in `checkpoint`, or None.
+
+    One of "diverged", "loss" (the training loss fell below `stop_below`), "patience" and "epochs".
+    """
+    history = checkpoint.history
+    if not history:
+        return None
+    last = history[-1]
+    if not all(math.isfinite(last[f"{split}_loss"]) for split in ("train", "validation")):
+        return "diverged"
+    if experiment.stop_below is not None and last["train_loss"] < experiment.stop_below:
+        return "loss"
+    if experiment.patience is not None and len(history) - checkpoint.best_epoch >= experiment.patience:
+        return "patience"
+    return "epochs" if len(history) >= experiment.epochs else None
+
+
+def _build(experiment: Experiment, data: TaskData) -> keras.Model:
+    return build_model(
+        experiment.model,
+        data.task.input_shape,
+        len(data.task.labels),
+        activation=experiment.activation,
+        batch_norm=experiment.batch_norm,
+        dropout=experiment.dropout,
+        initializer=experiment.initializer,
+        mean=data.task.mean,
+        std=data.task.std,
+        seed=experiment.seed,
+    )
+
+
+def _assign(variables: Sequence[Any], values: Sequence[np.ndarray], path: Path) -> None:
+    if [tuple(variable.shape) for variable in variables] != [value.shape for value in values]:
+        raise KactError(
+            f"'{path}' was written by another version of kact or Keras: its arrays do not fit this model.",
+            "Delete it to train this run from its beginning.",
+        )
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+
+
+def _batch_teller(progress: Progress, total: int) -> Callable[[int], None]:
+    return lambda done: progress.batch_done(done, total)
+
+
+def _layers(model: keras.Model) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": layer.name,
+            "kind": type(layer).__name__,
+            "output_shape": list(layer.output.shape[1:]),
+            "parameters": layer.count_params(),
+        }
+        for layer in model.layers
+    ]
+
+
+def _loss_and_accuracy(outputs: np.ndarray, labels: np.ndarray, loss: str) -> dict[str, float]:
+    return {
+        "loss": losses.data_loss(outputs, labels, loss),
+        "accuracy": float(np.mean(outputs.argmax(axis=-1) == labels)),
+    }
+
+
+def _prefixed(split: str, scores: dict[str, float]) -> Row:
+    return {f"{split}_{name}": value for name, value in scores.items()}
+
+
+if __name__ == "__main__":
+    from kact.command_line import train_command
+
+    sys.exit(train_command(sys.argv[1:]))

@@ -1,0 +1,181 @@
+"""The command line, as somebody at a terminal meets it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from kact import __main__ as command
+from kact.experiment import Experiment
+from kact.models import CNN
+from kact.runs import Run
+
+ROOT = Path(__file__).parents[1]
+QUICK = ["--epochs", "1", "--train-examples", "200"]
+
+
+def kact(*arguments):
+    try:
+        return command.main([str(argument) for argument in arguments])
+    except SystemExit as left:
+        return left.code
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs")
+    assert kact("train", *QUICK, "--out", out) == 0
+    return next(out.iterdir())
+
+
+def test_without_a_command_it_says_what_there_is(capsys):
+    assert kact() == 0
+    printed = capsys.readouterr().out
+    assert all(word in printed for word in ("train", "predict", "inspect", "list"))
+
+
+def test_training_says_where_things_are_and_what_to_do_next(tmp_path, capsys):
+    assert kact("train", *QUICK, "--activation", "mish", "--model", "cnn", "--filters", 4, 4, "--out", tmp_path) == 0
+    printed = capsys.readouterr().out
+    made = next(tmp_path.iterdir())
+    experiment = Run.load(made).experiment
+    assert experiment.model == CNN(filters=(4, 4)) and experiment.activation == "mish"
+    assert "on cpu" in printed and "epoch 1/1" in printed and "test accuracy" in printed
+    assert f"kact inspect {made}" in printed and f"kact predict {made}" in printed
+
+
+def test_flags_win_over_the_file(tmp_path, capsys):
+    model = CNN(filters=(3,), hidden_units=(5,))
+    file = tmp_path / "run.toml"
+    file.write_text(Experiment(model=model, epochs=9, train_examples=200, augment=("flip",)).to_toml())
+    assert kact("train", "--config", file, "--epochs", 1, "--hidden-units", 6, "--out", tmp_path / "runs") == 0
+    made = Run.load(next((tmp_path / "runs").iterdir())).experiment
+    assert made == Experiment(
+        model=CNN(filters=(3,), hidden_units=(6,)), epochs=1, train_examples=200, augment=("flip",)
+    )
+    assert kact("train", "--config", file, "--model", "mlp", "--epochs=1", "--out", tmp_path / "mlp") == 0
+    assert Run.load(next((tmp_path / "mlp").iterdir())).experiment.model.name == "mlp"
+
+
+def test_going_on(trained, tmp_path, capsys):
+    assert kact("train", "--continue-from", trained, "--epochs", 2, "--out", tmp_path) == 0
+    assert "going on after epoch 1" in capsys.readouterr().out
+    assert Run.load(next(tmp_path.iterdir())).history[:1] == Run.load(trained).history
+
+
+@pytest.mark.parametrize("model", ["mlp", "cnn", "lenet"])
+def test_help_names_every_setting_of_the_experiment_and_of_the_model(model, capsys):
+    import dataclasses
+
+    from kact.models import MODELS
+
+    assert kact("train", "--model", model, "--help") == 0
+    printed = capsys.readouterr().out
+    for field in [*dataclasses.fields(Experiment), *dataclasses.fields(MODELS[model])]:
+        assert f"--{field.name.replace('_', '-')}" in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["trian"], ["trian", "Did you mean 'train'"]),
+        (["train", "--task", "cifar11"], ["task", "Did you mean 'cifar"]),
+        (["train", "--model", "lenett"], ["model", "Did you mean 'lenet'"]),
+        (["train", "--activation", "rellu"], ["activation", "Did you mean 'relu'"]),
+        (["train", "--optimizer", "adm"], ["optimizer", "Did you mean 'adam'"]),
+        (["train", "--learning-rate", "-1"], ["learning_rate", "above 0", "-1"]),
+        (["train", "--learning-rate", "nan"], ["learning_rate", "nan"]),
+        (["train", "--epochs", "0"], ["epochs", "at least 1"]),
+        (["train", "--batch-size", "100000"], ["batch_size", "at most"]),
+        (["train", "--model", "lenet"], ["conv2", "5x5", "2x2"]),
+        (["train", "--device", "gpu"], ["device", "auto, cpu, cuda"]),
+        (["train", "--config", "no.toml"], ["no.toml", "No such file"]),
+        (["train", "--config"], ["--config", "needs a value"]),
+        (["train", "--continue-from", "no-run", "--epochs", "3"], ["no-run"]),
+        (["inspect", "no-run"], ["no-run", "no run in"]),
+        (["predict", "no-run", "x.png"], ["no-run", "no run in"]),
+        (["list", "activation"], ["list", "Did you mean 'activations'"]),
+    ],
+)
+def test_bad_input_costs_a_line_or_two_and_exit_code_2(arguments, words, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert kact(*arguments) == 2
+    printed = capsys.readouterr()
+    assert all(word in printed.err for word in words), printed.err
+    assert "Traceback" not in printed.err and len(printed.err.strip().splitlines()) <= 2
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_unknown_flag_is_named_with_its_nearest(capsys):
+    assert kact("train", "--learning-rat", "0.1") == 2
+    printed = capsys.readouterr()
+    assert "--learning-rat" in printed.err + printed.out and "Traceback" not in printed.err
+
+
+def test_lists(capsys):
+    for what, words in {
+        "activations": ["mish", "negative_slope=0.01", "arXiv"],
+        "models": ["lenet", "cnn", "mlp"],
+        "tasks": ["digits", "mnist", "cifar10"],
+        "optimizers": ["adam", "beta_1=0.9", "lion"],
+        "schedules": ["cosine", "one_cycle"],
+        "initializers": ["auto", "torch"],
+    }.items():
+        assert kact("list", what) == 0
+        printed = capsys.readouterr().out
+        assert all(word in printed for word in words), printed
+
+
+def test_inspect_shows_what_was_run(trained, capsys):
+    assert kact("inspect", trained) == 0
+    printed = capsys.readouterr().out
+    for word in ('task = "digits"', "finished", "validation", "class (test)", "dense1_activation", "keras"):
+        assert word in printed
+
+
+def test_predict_prints_words_or_json(trained, tmp_path, capsys):
+    from PIL import Image
+
+    Image.new("L", (8, 8)).save(tmp_path / "a.png")
+    assert kact("predict", trained, tmp_path / "a.png", tmp_path / "a.png", "--top", "2") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2 and lines[0].startswith(f"{tmp_path / 'a.png'}: ") and lines[0].count("0.") == 2
+    assert kact("predict", trained, tmp_path / "a.png", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert set(found) == {"image", "label", "probabilities"} and len(found["probabilities"]) == 10
+
+
+@pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_ends_politely_and_the_command_that_it_names_goes_on(tmp_path, blow):
+    arguments = ["--epochs", "10000", "--train-examples", "200", "--out", str(tmp_path)]
+    line = [sys.executable, "-u", "-m", "kact.train", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(line, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    for _ in range(3):
+        process.stdout.readline()
+    process.send_signal(blow)
+    printed = process.communicate(timeout=60)[1]
+    assert process.returncode == 130 and "Traceback" not in printed
+    assert "Stopped;" in printed and "of 10000 epochs are safe" in printed
+    assert f"python -m kact.train {' '.join(arguments)}" in printed
+    saved = len((next(tmp_path.iterdir()) / "history.csv").read_text().splitlines()) - 1
+    process = subprocess.Popen(line, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert f"going on after epoch {saved}" in process.stdout.readline()
+    time.sleep(0.1)
+    process.send_signal(blow)
+    process.communicate(timeout=60)
+
+
+def test_importing_kact_is_light_and_changes_nothing():
+    code = (
+        "import sys, os; before = dict(os.environ); import kact; "
+        "kact.Experiment(task='cifar', model='lenet', activation='mish'); "
+        "heavy = {'keras', 'torch', 'tensorflow', 'jax', 'tensorflow_datasets', 'sklearn'} & set(sys.modules); "
+        "assert not heavy, heavy; assert dict(os.environ) == before"
+    )
+    subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True)
