@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 RUN := $(VENV)/bin/python
+PYTEST := pytest --numprocesses auto --dist loadfile
 INSTALL := $(RUN) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 # make train TASK=mnist MODEL=cnn ACTIVATION=mish EPOCHS=2 ARGS="--dropout 0.2"
@@ -35,11 +36,11 @@ train: $(VENV)/.installed  ## train: TASK=digits MODEL= ACTIVATION= EPOCHS= ARGS
 	@$(RUN) -m kact.train $(FLAGS)
 
 test: $(VENV)/.installed  ## run all tests on the torch backend, offline
-	@KERAS_BACKEND=torch $(RUN) -m pytest
+	@KERAS_BACKEND=torch $(RUN) -m $(PYTEST)
 
 test-backends: $(VENV)/.backends  ## run the same tests on torch, tensorflow and jax
 	@for backend in torch tensorflow jax; do \
-		echo "== $$backend"; KERAS_BACKEND=$$backend $(RUN) -m pytest || exit 1; done
+		echo "== $$backend"; KERAS_BACKEND=$$backend $(RUN) -m $(PYTEST) || exit 1; done
 
 lint: $(VENV)/.installed  ## check style and types
 	@$(RUN) -m ruff check .

@@ -36,7 +36,8 @@ class Activation:
         formula: what it computes, with its parameters by name.
         source: who proposed it, and where to read it.
         initializer: the initial weights that suit the layer before it: he_normal where half of the input is cut,
-            glorot_uniform where both sides saturate, lecun_normal where the paper asks for a variance of 1 / fan-in.
+            glorot_uniform where the slope is about 1 on both sides of zero (ELU, or units that saturate on both),
+            lecun_normal where the paper asks for a variance of 1 / fan-in.
         parameters: each parameter's default.
         conditions: what the parameters must fulfil, as text and as a test.
         trainable: whether it has weights of its own.
@@ -117,7 +118,7 @@ ACTIVATIONS: dict[str, Activation] = table(
         "elu",
         "x if x > 0 else alpha·(eˣ - 1)",
         "Clevert et al. 2016, arXiv:1511.07289",
-        HE,
+        GLOROT,
         {"alpha": 1.0},
         _positive("alpha"),
     ),
@@ -125,7 +126,7 @@ ACTIVATIONS: dict[str, Activation] = table(
         "celu",
         "x if x > 0 else alpha·(exp(x / alpha) - 1)",
         "Barron 2017, arXiv:1704.07483",
-        HE,
+        GLOROT,
         {"alpha": 1.0},
         _positive("alpha"),
     ),
