@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from kact import backend
-from kact.errors import KactError
+from kact.errors import KactError, nearest
 from kact.experiment import Experiment
 from kact.models import MODELS, Model, make_model
 from kact.settings import setting
@@ -80,6 +80,7 @@ def parse_train(arguments: Sequence[str], program: str) -> tuple[Experiment, Tra
     model = make_model(given["model"]) if isinstance(given.get("model"), dict | str) else kind()
     sizes = model if type(model) is kind else kind()  # a file's sizes hold only for the file's model
     flags = _flags(kind)
+    _check_flags(rest, kind, flags)
     defaults = {**{field.name: field.default for field in dataclasses.fields(flags)}, **given, "model": kind.name}
     defaults |= {field.name: getattr(sizes, field.name) for field in dataclasses.fields(kind)}
     parsed = tyro.cli(
@@ -119,6 +120,28 @@ A run goes to OUT/LABEL/ and is safe on disk after every epoch: the same command
 
 Example: {program} --task cifar10 --model lenet --activation mish --learning-rate 0.05
 """
+
+
+def _check_flags(arguments: Sequence[str], kind: type[Model], flags: type) -> None:
+    """Raise, in one line, for the first flag that this model's training does not have."""
+    known = {"--help": "", **{_flag(field.name): field.name for field in dataclasses.fields(flags)}}
+    for argument in arguments:
+        flag = argument.split("=")[0].replace("_", "-")
+        if not flag.startswith("--") or flag in known or flag.replace("--no-", "--", 1) in known:
+            continue
+        for other in MODELS.values():
+            if flag in {_flag(field.name) for field in dataclasses.fields(other)}:
+                raise KactError(
+                    f"The flag {flag} belongs to the model {other.name!r}, and this is {kind.name!r}.",
+                    f"Add --model {other.name}.",
+                )
+        guess = nearest(flag, known)
+        meant = f" Did you mean {guess}?" if guess else ""
+        raise KactError(f"There is no flag {flag}.{meant}", "See them all with --help.")
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
 
 
 def _flags(kind: type[Model]) -> type:
