@@ -96,9 +96,19 @@ def test_a_run_leaves_the_process_as_it_was(tmp_path):
         assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_resuming_after_any_epoch_changes_nothing(tmp_path):
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"dropout": 0.3, "batch_norm": True, "optimizer": "adam", "augment": ("shift(pixels=1)",)},
+        {"precision": "bfloat16", "optimizer": "nesterov", "schedule": "one_cycle"},
+        {"precision": "float16", "optimizer": "sgd(use_ema=True)"},
+        {"loss": "mse", "l2": 1e-3, "optimizer": "adagrad", "activation": "prelu"},
+    ],
+    ids=["dropout", "bfloat16", "float16", "mse"],
+)
+def test_resuming_after_any_epoch_changes_nothing(tmp_path, changes):
     """A run stopped after each epoch in turn and taken up again equals one that was never stopped."""
-    busy = SMALL.replace(dropout=0.3, batch_norm=True, optimizer="adam", augment=("shift(pixels=1)",))
+    busy = SMALL.replace(**changes)
     straight = run(busy, out=tmp_path / "straight")
 
     class StopAfter:

@@ -34,7 +34,7 @@ class StockEngine:
                 variable.regularizer = keras.regularizers.L2(l2 / 2)
             metrics.append(keras.metrics.MeanMetricWrapper(loss, name="data_loss"))  # Keras' own includes the penalty
         model.compile(optimizer=optimizer, loss=loss, metrics=metrics)
-        optimizer.build(model.trainable_variables)
+        model.optimizer.build(model.trainable_variables)  # which in float16 is a loss-scaling one around ours
 
     def train_epoch(self, batches: EpochBatches, on_batch: Callable[[int], None] | None = None) -> dict[str, float]:
         """Train for one epoch, which depends on the weights and the batches' (seed, epoch) alone.
