@@ -42,21 +42,22 @@ def train_command(arguments: Sequence[str], program: str = "python -m kact.train
         experiment, options = parse_train(arguments, program)
         from kact import describe, progress, train
 
-        console = progress.Console()
+        console = progress.Console(options.quiet)
         try:
             finished = train.run(
                 experiment,
                 out=options.out,
                 device=options.device,
-                progress=None if options.quiet else console,
+                progress=console,
                 continue_from=options.continue_from,
             )
         except KeyboardInterrupt:
-            console.close()
             command = shlex.join([*program.split(), *arguments])
             raise KeyboardInterrupt(
                 f"Stopped; {console.epochs_done} of {experiment.epochs} epochs are safe. Go on with:\n  {command}"
             ) from None
+        finally:
+            console.close()
         print(describe.summary(finished))
         return 0
 

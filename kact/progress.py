@@ -1,9 +1,12 @@
-"""What a person sees while a run trains: one moving bar in a terminal, one line an epoch in a log file."""
+"""What a person sees while a run trains, a moving bar in a terminal and one line an epoch in a log file; and Ctrl-C."""
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -12,43 +15,68 @@ from kact.runs import Row
 
 
 class Console:
-    """Tells the terminal, or a log file, how a run gets on.
+    """Tells the terminal, or a log file, how a run gets on, and ends it between two batches when a signal asks for it.
+
+    While a run trains, Ctrl-C and SIGTERM only leave a note, as an exception raised in the middle of a backend's own
+    code may be swallowed there. A second one ends the process at once; what is on disk is whole at any moment.
+
+    Args:
+        quiet: print nothing.
 
     Attributes:
         epochs_done: epochs that are finished and safe on disk.
-        directory: the run's, once training has begun.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, quiet: bool = False) -> None:
+        self.quiet = quiet
         self.epochs_done = 0
-        self.directory: Path | None = None
         self._bar: tqdm | None = None
+        self._stop = False
+        self._handlers: dict[signal.Signals, Any] = {}
 
     def started(self, experiment: Experiment, directory: Path, device: str, epochs_done: int) -> None:
         self.epochs_done = epochs_done
-        self.directory = directory
+        for blow in (signal.SIGINT, signal.SIGTERM):
+            self._handlers[blow] = signal.signal(blow, self._ask_to_stop)
         again = f", going on after epoch {epochs_done}" if epochs_done else ""
-        print(f"Training {experiment.label} on {device}{again}.", flush=True)
+        self._say(f"Training {experiment.label} on {device}{again}.")
 
     def batch_done(self, done: int, total: int) -> None:
+        if self._stop:
+            raise KeyboardInterrupt
         if self._bar is None:
             name = f"epoch {self.epochs_done + 1}"
-            self._bar = tqdm(total=total, desc=name, unit="batch", leave=False, disable=not sys.stderr.isatty())
+            hidden = self.quiet or not sys.stderr.isatty()
+            self._bar = tqdm(total=total, desc=name, unit="batch", leave=False, disable=hidden)
         self._bar.update(done - self._bar.n)
 
     def epoch_done(self, row: Row, epochs: int, seconds: float) -> None:
-        self.close()
+        self._close_bar()
         self.epochs_done = int(row["epoch"])
-        print(
+        self._say(
             f"epoch {self.epochs_done:{len(str(epochs))}d}/{epochs}"
             f"  train loss {row['train_loss']:.4f} accuracy {row['train_accuracy']:.4f}"
             f"  validation loss {row['validation_loss']:.4f} accuracy {row['validation_accuracy']:.4f}"
-            f"  {seconds:.1f} s",
-            flush=True,
+            f"  {seconds:.1f} s"
         )
 
     def close(self) -> None:
-        """Take the bar off the screen."""
+        """Take the bar off the screen, and give the signals back to whoever had them."""
+        self._close_bar()
+        for blow, handler in self._handlers.items():
+            signal.signal(blow, handler)
+        self._handlers.clear()
+
+    def _close_bar(self) -> None:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+
+    def _say(self, text: str) -> None:
+        if not self.quiet:
+            print(text, flush=True)
+
+    def _ask_to_stop(self, signum: int, frame: Any) -> None:
+        if self._stop:
+            os._exit(130)
+        self._stop = True

@@ -1,5 +1,6 @@
 """The command line, as somebody at a terminal meets it."""
 
+import contextlib
 import json
 import os
 import signal
@@ -153,25 +154,45 @@ def test_predict_prints_words_or_json(trained, tmp_path, capsys):
     assert set(found) == {"image", "label", "probabilities"} and len(found["probabilities"]) == 10
 
 
+@contextlib.contextmanager
+def training(arguments):
+    line = [sys.executable, "-u", "-m", "kact.train", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(line, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
 @pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_ends_politely_and_the_command_that_it_names_goes_on(tmp_path, blow):
     arguments = ["--epochs", "10000", "--train-examples", "200", "--out", str(tmp_path)]
-    line = [sys.executable, "-u", "-m", "kact.train", *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(line, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    for _ in range(3):
-        process.stdout.readline()
-    process.send_signal(blow)
-    printed = process.communicate(timeout=60)[1]
+    with training(arguments) as process:
+        for _ in range(3):
+            process.stdout.readline()
+        process.send_signal(blow)
+        printed = process.communicate(timeout=120)[1]
     assert process.returncode == 130 and "Traceback" not in printed
     assert "Stopped;" in printed and "of 10000 epochs are safe" in printed
     assert f"python -m kact.train {' '.join(arguments)}" in printed
     saved = len((next(tmp_path.iterdir()) / "history.csv").read_text().splitlines()) - 1
-    process = subprocess.Popen(line, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert f"going on after epoch {saved}" in process.stdout.readline()
-    time.sleep(0.1)
-    process.send_signal(blow)
-    process.communicate(timeout=60)
+    with training(arguments) as process:
+        assert f"going on after epoch {saved}" in process.stdout.readline()
+        process.send_signal(blow)  # while the backend still compiles, whose own code may swallow exceptions
+        process.communicate(timeout=120)
+    assert process.returncode == 130
+
+
+def test_a_second_interrupt_ends_at_once(tmp_path):
+    with training(["--epochs", "10000", "--out", str(tmp_path), "--quiet"]) as process:
+        while not list(tmp_path.glob("*/history.csv")):
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    assert process.returncode == 130
 
 
 def test_importing_kact_is_light_and_changes_nothing():
