@@ -1,13 +1,19 @@
 """The `kact` command: `kact train`, `kact predict`, `kact inspect`, `kact list`; each takes `--help`."""
 
+import dataclasses
 import json
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 from kact import backend
 from kact.command_line import guarded, train_command
+from kact.errors import KactError
 from kact.spec import choose
+
+if TYPE_CHECKING:
+    from kact.predict import TaggedToken
 
 _USAGE = """usage: kact COMMAND ...
 
@@ -15,7 +21,7 @@ Which activation function, and does it matter? Train the same network with each,
 
 commands:
   train      train one network with one activation
-  predict    label images with a trained run
+  predict    label images, or tag words, with a trained run
   inspect    show what a run was and how it ended
   list       activations, models, tasks, optimizers, schedules, initializers
 
@@ -49,15 +55,27 @@ def _predict(arguments: list[str]) -> int:
 
     def predict(
         run: Annotated[str, tyro.conf.Positional, tyro.conf.arg(help="directory of a finished run")],
-        images: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(help="image files")],
+        images: Annotated[
+            tuple[str, ...],
+            tyro.conf.Positional,
+            tyro.conf.arg(help="image files; for a tagger, files with a text a line, or - for standard input"),
+        ] = (),
+        text: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(help="a text to tag")] = (),
         json_: Annotated[bool, tyro.conf.arg(name="json", help="print one JSON object a line")] = False,
         top: Annotated[int, tyro.conf.arg(help="labels to print an image")] = 3,
     ) -> int:
-        """Label images with the model of a trained run, likeliest first."""
+        """Label images with the model of a trained run, likeliest first; or tag the words of texts."""
         backend.select_default()
         from kact.predict import Predictor
 
-        for image, found in zip(images, Predictor(run).predict(images), strict=True):
+        if not images and not text:
+            raise KactError("There is nothing to predict.", 'Give image files, or --text "..." for a tagger.')
+        predictor = Predictor(run)
+        if text or predictor.task.input == "words":
+            texts = [*text, *(line for file in images for line in _lines(file))]
+            _print_tagged(texts, predictor.tag(texts), json_)
+            return 0
+        for image, found in zip(images, predictor.predict(images), strict=True):
             ranked = list(found.probabilities.items())[: max(top, 1)]
             if json_:
                 print(json.dumps({"image": image, "label": found.label, "probabilities": found.probabilities}))
@@ -66,6 +84,31 @@ def _predict(arguments: list[str]) -> int:
         return 0
 
     return tyro.cli(predict, args=arguments, prog="kact predict")
+
+
+def _lines(file: str) -> list[str]:
+    """Return the lines of a text file, or of standard input for "-"."""
+    try:
+        content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        return content.decode("utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise KactError(f"Line {line} of '{file}' is not UTF-8 text.", "Save the file as UTF-8.") from None
+    except OSError as error:
+        raise KactError(
+            f"Cannot read '{file}': {error.strerror}.", "Give a text file, or - for standard input."
+        ) from None
+
+
+def _print_tagged(texts: Sequence[str], found: "Sequence[Sequence[TaggedToken]]", as_json: bool) -> None:
+    """Print token, tag and probability a line, with a blank line after each text; or one JSON object a text."""
+    for text, tokens in zip(texts, found, strict=True):
+        if as_json:
+            print(json.dumps({"text": text, "tokens": [dataclasses.asdict(one) for one in tokens]}))
+            continue
+        for one in tokens:
+            print(f"{one.token}\t{one.tag}\t{one.probability:.4f}")
+        print()
 
 
 def _inspect(arguments: list[str]) -> int:

@@ -42,6 +42,11 @@ def name() -> str:
     return keras.backend.backend()
 
 
+def compiles_shapes() -> bool:
+    """Return whether the running backend compiles a program for each shape of input that it meets."""
+    return name() in ("tensorflow", "jax")
+
+
 def stream(seed: int, purpose: str, epoch: int = 0) -> np.random.Generator:
     """Return the generator of one independent random stream, a function of (seed, purpose, epoch) alone.
 

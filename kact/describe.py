@@ -24,6 +24,7 @@ _STOPS = {
 def summary(run: Run) -> str:
     """Return the few lines that end a training: scores, where things are, what to do next."""
     metrics, timing = run.metrics, run.metrics["timing"]
+    unit = "tokens" if "tokens_per_second" in timing else "images"
     lines = []
     if run.diverged:
         lines.append(f"DIVERGED in epoch {metrics['epochs']}: the loss is not a number. Try a smaller learning rate.")
@@ -36,13 +37,13 @@ def summary(run: Run) -> str:
         )
     lines.append(
         f"{metrics['model']['parameters']:,} parameters  {timing['train_seconds']:.1f} s"
-        f"  {timing['images_per_second']:,.0f} images/s  {metrics['provenance']['device']}"
+        f"  {timing[f'{unit}_per_second']:,.0f} {unit}/s  {metrics['provenance']['device']}"
         f"  {metrics['provenance']['backend']}"
     )
     lines.append(f"run  {run.path}")
     lines.append(f"next kact inspect {run.path}")
     if metrics["test"]:
-        lines.append(f"     kact predict {run.path} IMAGE...")
+        lines.append(f"     kact predict {run.path} " + ('--text "..."' if unit == "tokens" else "IMAGE..."))
     return "\n".join(lines)
 
 
@@ -69,7 +70,12 @@ def print_run(run: Run) -> None:
     _print_table(
         ["layer", "kind", "output", "parameters"],
         [
-            [layer["name"], layer["kind"], "x".join(map(str, layer["output_shape"])), f"{layer['parameters']:,}"]
+            [
+                layer["name"],
+                layer["kind"],
+                "x".join("?" if size is None else str(size) for size in layer["output_shape"]),
+                f"{layer['parameters']:,}",
+            ]
             for layer in metrics["model"]["layers"]
         ],
     )
@@ -100,13 +106,19 @@ def _optimizer_rows() -> Iterable[Sequence[str]]:
 
 def _task_rows() -> Iterable[Sequence[str]]:
     for name, task in TASKS.items():
-        yield name, "x".join(map(str, task.input_shape)), str(len(task.labels)), task.default_model, task.summary
+        yield (
+            name,
+            "x".join(map(str, task.input_shape)) or "words",
+            str(len(task.labels) or "?"),
+            task.default_model,
+            task.summary,
+        )
 
 
 _LISTS = {
     "activations": (("name", "formula", "parameters", "source"), _activation_rows),
     "models": (("name", "what"), lambda: [(name, model.summary) for name, model in MODELS.items()]),
-    "tasks": (("name", "image", "classes", "model", "what"), _task_rows),
+    "tasks": (("name", "input", "classes", "model", "what"), _task_rows),
     "optimizers": (("name", "parameters", "learning rate", "source"), _optimizer_rows),
     "schedules": (
         ("name", "parameters"),

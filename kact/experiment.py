@@ -20,7 +20,7 @@ from kact import activations, optimizers, tasks
 from kact.backend import PRECISIONS
 from kact.errors import KactError
 from kact.losses import LOSSES
-from kact.models import Model, initializers, make_model
+from kact.models import MODELS, Model, initializers, make_model
 from kact.settings import check_settings, known_settings, setting
 from kact.tasks.augmentation import parse_augmentations
 
@@ -37,6 +37,7 @@ class Experiment:
     """
 
     task: str = setting("digits", "data set; `kact list tasks` shows them")
+    data: str | None = setting(None, "folder or file of one's own data, for tasks that take one")
     model: Model = setting(None, "network; `kact list models` shows them; the task's own unless said")
     activation: str = setting("relu", "hidden non-linearity, e.g. mish or leaky_relu(negative_slope=0.1)")
     initializer: str = setting(
@@ -71,6 +72,9 @@ class Experiment:
         task = tasks.get_task(self.task)
         fix("task", task.name)
         fix("model", make_model(task.default_model if self.model is None else self.model))
+        if self.model.input != task.input:
+            fitting = [name for name, kind in MODELS.items() if kind.input == task.input]
+            raise KactError.parameter("model", self.model.name, f"one for the task {task.name!r}", choices=fitting)
         fix("optimizer", optimizers.canonical_optimizer(self.optimizer))
         if self.learning_rate is None:
             fix("learning_rate", optimizers.default_learning_rate(self.optimizer))
@@ -78,6 +82,8 @@ class Experiment:
         fix("schedule", optimizers.canonical_schedule(self.schedule))
         check_settings(self)
         fix("augment", parse_augmentations(self.augment))
+        if self.augment and task.input != "image":
+            raise KactError(f"The 'augment' parameter changes images, and the task {task.name!r} has {task.input}.")
 
     @property
     def hash(self) -> str:

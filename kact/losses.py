@@ -16,6 +16,8 @@ LOSSES = ("cross_entropy", "mse")
 def make_loss(name: str, classes: int) -> Any:
     """Return the Keras loss, from integer labels `(batch,)` and outputs `(batch, classes)` to one loss an example.
 
+    With labels `(batch, time)` and outputs `(batch, time, classes)` it gives one loss a token.
+
     Args:
         name: "cross_entropy" (of the outputs' softmax) or "mse" (the outputs as they are against one-hot labels, mean
             over the classes, as PyTorch's `MSELoss`).
@@ -28,15 +30,21 @@ def make_loss(name: str, classes: int) -> Any:
         return keras.losses.sparse_categorical_crossentropy(labels, outputs, from_logits=True)  # (batch,)
 
     def one_hot_mse(labels: Any, outputs: Any) -> Any:
-        wanted = ops.one_hot(ops.cast(ops.reshape(labels, (-1,)), "int32"), classes, dtype=outputs.dtype)
-        return ops.mean(ops.square(outputs - wanted), axis=-1)  # (batch,)
+        wanted = ops.one_hot(
+            ops.cast(ops.reshape(labels, ops.shape(outputs)[:-1]), "int32"), classes, dtype=outputs.dtype
+        )
+        return ops.mean(ops.square(outputs - wanted), axis=-1)  # (batch,) or (batch, time)
 
     return {"cross_entropy": cross_entropy, "mse": one_hot_mse}[name]
 
 
 def data_loss(outputs: np.ndarray, labels: np.ndarray, name: str) -> float:
-    """Return the mean loss of `outputs` `(n, classes)` for integer `labels` `(n,)`, in float64, without any penalty."""
-    outputs = outputs.astype(np.float64)
+    """Return the mean loss of `outputs` `(n, classes)` for integer `labels` `(n,)`, in float64, without any penalty.
+
+    A label from `classes` on stands for one that the model does not have; such rows are left out.
+    """
+    known = labels < outputs.shape[-1]
+    outputs, labels = outputs[known].astype(np.float64), labels[known]
     rows = np.arange(len(labels))
     if name == "mse":
         wanted = np.zeros_like(outputs)

@@ -1,7 +1,7 @@
-"""Predictor: a trained run and an image in, labels with probabilities out.
+"""Predictor: a trained run and an image or a text in, labels with probabilities out.
 
 Any image that Pillow can open, in any mode and size up to a stated limit, is turned upright, laid on white where it is
-transparent, brought to 8 bits and to the model's size and channels.
+transparent, brought to 8 bits and to the model's size and channels. Any text is cut into tokens as tweets are.
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     import keras
     from PIL import Image
 
+    from kact.text.vocabulary import Vocabulary
+
 LARGEST_PIXELS = 64_000_000  # an upright 8000x8000; above it a small file could fill the memory
+LONGEST_TEXT = 1_000_000  # characters; a longer one is to be given in parts
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,21 @@ class Prediction:
     label: str
     probability: float
     probabilities: dict[str, float]
+
+
+@dataclass(frozen=True)
+class TaggedToken:
+    """What a tagger says of one token.
+
+    Attributes:
+        token: as it was cut from the text.
+        tag: the likeliest.
+        probability: of that tag, in [0, 1].
+    """
+
+    token: str
+    tag: str
+    probability: float
 
 
 class Predictor:
@@ -62,9 +80,62 @@ class Predictor:
         """The trained Keras model, read on first use."""
         import keras
 
-        import kact.activation_layers  # noqa: F401  registers what the file may hold
+        import kact.activation_layers
+        import kact.engine.masked_lstm  # noqa: F401  likewise
 
         return keras.saving.load_model(self._file, compile=False, safe_mode=True)
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """What the run's tagger knows of words, read on first use."""
+        from kact.text.vocabulary import Vocabulary
+
+        return Vocabulary.load(self.run.vocabulary_path)
+
+    def tag(self, texts: Sequence[str]) -> list[list[TaggedToken]]:
+        """Return the tagged tokens of each text; none of a text that is empty or blank.
+
+        Args:
+            texts: of at most 1,000,000 characters each.
+
+        Raises:
+            KactError: if the run's model takes images, or a text is too long.
+        """
+        from kact.text.tokens import tokenize
+
+        for text in texts:
+            if not isinstance(text, str) or len(text) > LONGEST_TEXT:
+                given = f"{len(text):,} characters" if isinstance(text, str) else type(text).__name__
+                raise KactError.parameter("text", given, f"a text of at most {LONGEST_TEXT:,} characters")
+        return self.tag_tokens([tokenize(text) for text in texts])
+
+    def tag_tokens(self, sentences: Sequence[Sequence[str]]) -> list[list[TaggedToken]]:
+        """Return the tags of sentences that are cut into tokens already.
+
+        Args:
+            sentences: tokens of each.
+
+        Raises:
+            KactError: if the run's model takes images.
+        """
+        from kact.engine.token_batches import predict_tokens
+        from kact.text.encoded import EncodedSplit
+
+        if self.task.input != "words":
+            raise KactError(
+                f"The run in '{self.run.path}' labels images, not words.", f"kact predict {self.run.path} IMAGE..."
+            )
+        split = EncodedSplit.of(sentences, [[0] * len(tokens) for tokens in sentences], self.vocabulary)
+        found = losses.probabilities(predict_tokens(self.model, split), self.run.experiment.loss)
+        best, tags = found.argmax(axis=-1), self.vocabulary.tags
+        rows = iter(zip(best.tolist(), found.max(axis=-1).tolist(), strict=True))
+        return [
+            [
+                TaggedToken(token, tags[row], probability)
+                for token, (row, probability) in zip(tokens, rows, strict=False)
+            ]
+            for tokens in sentences
+        ]
 
     def predict(self, images: Sequence[str | Path | Image.Image]) -> list[Prediction]:
         """Return one prediction an image.
@@ -73,8 +144,13 @@ class Predictor:
             images: paths, or Pillow images.
 
         Raises:
-            KactError: for the first that is missing, no image, broken, or larger than 64 million pixels.
+            KactError: for the first that is missing, no image, broken, or larger than 64 million pixels, or if the
+                run's model tags words.
         """
+        if self.task.input != "image":
+            raise KactError(
+                f"The run in '{self.run.path}' tags words, not images.", f'kact predict {self.run.path} --text "..."'
+            )
         if not images:
             return []
         prepared = np.stack([self.prepare(image) for image in images])  # (n, height, width, channels)

@@ -86,8 +86,22 @@ class Run:
         Raises:
             KactError: if the run diverged before it had a model, or the file is missing or damaged.
         """
-        file = self.path / "model.keras"
-        noted = self.metrics["provenance"]["files"].get("model.keras")
+        return self._checked("model.keras")
+
+    @property
+    def vocabulary_path(self) -> Path:
+        """What the run's tagger knows of words, checked likewise.
+
+        Raises:
+            KactError: if the run is none of a tagger, or the file is missing or damaged.
+        """
+        return self._checked("vocabulary.json")
+
+    def _checked(self, name: str) -> Path:
+        file = self.path / name
+        noted = self.metrics["provenance"]["files"].get(name)
+        if noted is None and name != "model.keras":
+            raise KactError(f"The run in '{self.path}' has no {name}: it does not tag words.")
         if noted is None:
             raise KactError(f"The run in '{self.path}' diverged in its first epoch and has no model.")
         if not file.is_file() or sha256(file) != noted:
@@ -210,7 +224,7 @@ class RunDirectory:
 
     def finish(self, metrics: dict[str, Any]) -> None:
         """Note the hashes of all files and write `metrics.json`, which makes the run finished."""
-        names = ("experiment.toml", "history.csv", "test_curve.csv", "model.keras")
+        names = ("experiment.toml", "history.csv", "test_curve.csv", "model.keras", "vocabulary.json")
         files = {name: sha256(self.path / name) for name in names if (self.path / name).is_file()}
         metrics["provenance"]["files"] = files
         with atomic(self.path / "metrics.json") as temporary:

@@ -6,12 +6,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kact.losses import data_loss
+
+if TYPE_CHECKING:
+    from kact.text.encoded import EncodedSplit
 
 
 def score(outputs: np.ndarray, labels: np.ndarray, names: Sequence[str], loss: str) -> dict[str, Any]:
@@ -19,7 +22,7 @@ def score(outputs: np.ndarray, labels: np.ndarray, names: Sequence[str], loss: s
 
     Args:
         outputs: the model's, `(n, classes)`.
-        labels: integers, `(n,)`.
+        labels: integers, `(n,)`; one from `classes` on is a class that is not among `names`, and counts as wrong.
         names: of the classes, in order.
         loss: a name of `kact.losses.LOSSES`.
 
@@ -46,4 +49,28 @@ def score(outputs: np.ndarray, labels: np.ndarray, names: Sequence[str], loss: s
             for i, name in enumerate(names)
         },
         "confusion": metrics.confusion_matrix(labels, predicted, labels=classes).tolist(),
+    }
+
+
+def tag_scores(outputs: np.ndarray, split: EncodedSplit, unknown_tags: Mapping[str, int]) -> dict[str, Any]:
+    """Return the scores that only tagged sentences have.
+
+    Args:
+        outputs: of all tokens one after another, `(tokens, classes)`.
+        split: the sentences. A tag that train never had counts as wrong, whatever is predicted.
+        unknown_tags: those tags, with how often they come.
+
+    Returns:
+        `unseen_accuracy`, of tokens that train never has (None without any), and their number, `sequence_accuracy`,
+        the share of sentences without an error, `sentences`, and `unknown_tags`.
+    """
+    right = outputs.argmax(axis=-1) == split.labels
+    wrong_before = np.concatenate([[0], np.cumsum(~right)])
+    clean = wrong_before[split.starts[1:]] == wrong_before[split.starts[:-1]]
+    return {
+        "unseen_accuracy": float(right[split.unseen].mean()) if split.unseen.any() else None,
+        "unseen_examples": int(split.unseen.sum()),
+        "sequence_accuracy": float(clean.mean()),
+        "sentences": len(split),
+        "unknown_tags": dict(unknown_tags),
     }

@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from kact import backend, losses, optimizers
+from kact.assembly import build_network, epoch_batches, load_arrays_of
 from kact.errors import KactError
 from kact.experiment import Experiment
 from kact.files import atomic
-from kact.models import build_model
 from kact.runs import Checkpoint, Row, Run, RunDirectory
-from kact.scores import score
-from kact.tasks import TaskData, load_task
+from kact.scores import score, tag_scores
+from kact.tasks import TaskData
+from kact.text.encoded import EncodedData
 
 if TYPE_CHECKING:
     import keras
@@ -92,7 +93,7 @@ class Training:
     experiment: Experiment
     directory: RunDirectory
     device: str
-    data: TaskData
+    data: TaskData | EncodedData
     model: keras.Model
     engine: StockEngine
     checkpoint: Checkpoint
@@ -102,16 +103,12 @@ class Training:
         """Load the data and build the model, before anything is written."""
         from kact.engine.stock import StockEngine
 
-        data = load_task(
-            experiment.task,
-            validation_fraction=experiment.validation_fraction,
-            train_examples=experiment.train_examples,
-        )
+        data = load_arrays_of(experiment)
         if experiment.batch_size > len(data.train):
             raise KactError.parameter(
                 "batch_size", experiment.batch_size, f"at most the number of training examples, {len(data.train)}"
             )
-        model = _build(experiment, data)
+        model = build_network(experiment, data)
         steps = math.ceil(len(data.train) / experiment.batch_size)
         rate = optimizers.make_schedule(experiment.schedule, experiment.learning_rate, experiment.epochs, steps)
         engine = StockEngine(
@@ -149,15 +146,13 @@ class Training:
 
     def train(self, progress: Progress | None) -> None:
         """Train epoch after epoch until a stopping rule holds, with a checkpoint after each."""
-        from kact.engine.batches import EpochBatches
-
         experiment, done = self.experiment, len(self.checkpoint.history)
         if progress is not None:
             progress.started(experiment, self.directory.path, self.device, done)
         while stopped_by(experiment, self.checkpoint) is None:
             epoch = len(self.checkpoint.history)
             began = time.perf_counter()
-            batches = EpochBatches(self.data.train, experiment.batch_size, experiment.augment, experiment.seed, epoch)
+            batches = epoch_batches(experiment, self.data, epoch)
             tell = None if progress is None else _batch_teller(progress, len(batches))
             rate = float(backend.to_numpy(self._optimizer.learning_rate))
             trained = self.engine.train_epoch(batches, tell)
@@ -177,20 +172,26 @@ class Training:
         inference_seconds = None
         if kept:
             _assign(self.model.variables, kept, directory.checkpoint_path)
-            self.engine.predict(self.data.test.take(np.arange(1))[0])  # whatever is compiled on first use
+            self.engine.outputs_of(self.data.validation)  # whatever is compiled on first use
             for name in scores:
                 split = getattr(self.data, name)
-                inputs, labels = split.arrays()
                 began = time.perf_counter()
-                outputs = self.engine.predict(inputs)
+                outputs, labels = self.engine.outputs_of(split)
                 inference_seconds = (time.perf_counter() - began) * 10_000 / len(labels)
                 scores[name] = score(outputs, labels, self.data.task.labels, experiment.loss)
+                if isinstance(self.data, EncodedData):
+                    scores[name] |= tag_scores(outputs, split, self.data.unknown_tags[name])
             with atomic(directory.path / "model.keras") as temporary:
                 self._inference_model(kept).save(temporary)
         directory.write_table("history.csv", checkpoint.history)
         if checkpoint.test_curve:
             directory.write_table("test_curve.csv", checkpoint.test_curve)
+        if isinstance(self.data, EncodedData):
+            with atomic(directory.path / "vocabulary.json") as temporary:
+                self.data.vocabulary.save(temporary)
         seconds = sum(checkpoint.epoch_seconds)
+        tags = isinstance(self.data, EncodedData)
+        unit, trained_on = ("tokens", len(self.data.train.labels)) if tags else ("images", len(self.data.train))
         directory.finish(
             {
                 "status": "diverged" if stopped == "diverged" else "finished",
@@ -202,7 +203,7 @@ class Training:
                 "timing": {
                     "train_seconds": seconds,
                     "epoch_seconds": checkpoint.epoch_seconds,
-                    "images_per_second": len(self.data.train) * len(checkpoint.history) / seconds,
+                    f"{unit}_per_second": trained_on * len(checkpoint.history) / seconds,
                     "inference_seconds_for_10000": inference_seconds,
                 },
                 "model": {"parameters": self.model.count_params(), "layers": _layers(self.model)},
@@ -212,6 +213,7 @@ class Training:
                     "precision": experiment.precision,
                     "step": {"kind": self.engine.name},
                     "data": self.data.fingerprint,
+                    **({"resources": self.data.resources} if isinstance(self.data, EncodedData) else {}),
                     "versions": backend.versions(),
                 },
             }
@@ -222,8 +224,8 @@ class Training:
         return self.model.optimizer
 
     def _validate(self) -> Row:
-        inputs, labels = self.data.validation.arrays()
-        return _prefixed("validation", _loss_and_accuracy(self.engine.predict(inputs), labels, self.experiment.loss))
+        found = self.engine.outputs_of(self.data.validation)
+        return _prefixed("validation", _loss_and_accuracy(*found, self.experiment.loss))
 
     def _keep(self, row: Row, seconds: float) -> None:
         checkpoint, experiment = self.checkpoint, self.experiment
@@ -236,15 +238,14 @@ class Training:
             checkpoint.best_weights = checkpoint.weights
         checkpoint.best_epoch = best
         if experiment.test_curve:
-            inputs, labels = self.data.test.arrays()
-            scores = _loss_and_accuracy(self.engine.predict(inputs), labels, experiment.loss)
+            scores = _loss_and_accuracy(*self.engine.outputs_of(self.data.test), experiment.loss)
             checkpoint.test_curve.append({"epoch": row["epoch"], **_prefixed("test_curve", scores)})
         checkpoint.save(self.directory.checkpoint_path)
         self.directory.write_table("history.csv", checkpoint.history)
 
     def _inference_model(self, weights: list[np.ndarray]) -> keras.Model:
         """Return the same network without its optimizer, which is all that a saved file should hold."""
-        model = _build(self.experiment, self.data)
+        model = build_network(self.experiment, self.data)
         _assign(model.variables, weights, self.directory.checkpoint_path)
         return model
 
@@ -286,21 +287,6 @@ def stopped_by(experiment: Experiment, checkpoint: Checkpoint) -> str | None:
     if experiment.patience is not None and len(history) - checkpoint.best_epoch >= experiment.patience:
         return "patience"
     return "epochs" if len(history) >= experiment.epochs else None
-
-
-def _build(experiment: Experiment, data: TaskData) -> keras.Model:
-    return build_model(
-        experiment.model,
-        data.task.input_shape,
-        len(data.task.labels),
-        activation=experiment.activation,
-        batch_norm=experiment.batch_norm,
-        dropout=experiment.dropout,
-        initializer=experiment.initializer,
-        mean=data.task.mean,
-        std=data.task.std,
-        seed=experiment.seed,
-    )
 
 
 def _assign(variables: Sequence[Any], values: Sequence[np.ndarray], path: Path) -> None:

@@ -10,6 +10,9 @@ import numpy as np
 
 from kact import backend
 from kact.engine.batches import EpochBatches
+from kact.engine.token_batches import TokenBatches, predict_tokens
+from kact.tasks import Split
+from kact.text.encoded import EncodedSplit
 
 _PREDICTION_BATCH = 256
 
@@ -29,14 +32,21 @@ class StockEngine:
     def __init__(self, model: keras.Model, optimizer: keras.Optimizer, loss: Callable[..., Any], l2: float) -> None:
         self.model = model
         metrics: list[Any] = ["accuracy"]
+        tags = len(model.output_shape) == 3  # a label a token: weights say which are real, and are obeyed throughout
         if l2:
             for variable in model.trainable_variables:
                 variable.regularizer = keras.regularizers.L2(l2 / 2)
-            metrics.append(keras.metrics.MeanMetricWrapper(loss, name="data_loss"))  # Keras' own includes the penalty
-        model.compile(optimizer=optimizer, loss=loss, metrics=metrics)
+        if l2 or tags:  # Keras' own includes the penalty, and weighs each batch alike
+            metrics.append(keras.metrics.MeanMetricWrapper(loss, name="data_loss"))
+        if tags:
+            model.compile(optimizer=optimizer, loss=_TokenLoss(loss), weighted_metrics=metrics)
+        else:
+            model.compile(optimizer=optimizer, loss=loss, metrics=metrics)
         model.optimizer.build(model.trainable_variables)  # which in float16 is a loss-scaling one around ours
 
-    def train_epoch(self, batches: EpochBatches, on_batch: Callable[[int], None] | None = None) -> dict[str, float]:
+    def train_epoch(
+        self, batches: EpochBatches | TokenBatches, on_batch: Callable[[int], None] | None = None
+    ) -> dict[str, float]:
         """Train for one epoch, which depends on the weights and the batches' (seed, epoch) alone.
 
         Args:
@@ -58,6 +68,17 @@ class StockEngine:
         loss = logs["data_loss"] if "data_loss" in logs else logs["loss"]
         return {"loss": float(loss[0]), "accuracy": float(logs["accuracy"][0])}
 
+    def outputs_of(self, split: Split | EncodedSplit) -> tuple[np.ndarray, np.ndarray]:
+        """Return the model's outputs for a whole split and its labels.
+
+        Returns:
+            `(n, classes)` float32 and `(n,)` int64, of n examples, or of all tokens one after another.
+        """
+        if isinstance(split, EncodedSplit):
+            return predict_tokens(self.model, split), split.labels
+        inputs, labels = split.arrays()
+        return self.predict(inputs), labels
+
     def predict(self, inputs: np.ndarray) -> np.ndarray:
         """Return the model's outputs, `(n, classes)` float32, for stored inputs `(n, height, width, channels)`."""
         parts = [
@@ -65,3 +86,14 @@ class StockEngine:
             for start in range(0, len(inputs), _PREDICTION_BATCH)
         ]
         return np.concatenate([np.asarray(part) for part in parts])
+
+
+class _TokenLoss(keras.losses.Loss):
+    """The mean of a loss over the tokens of a batch that are real, by their weights."""
+
+    def __init__(self, loss: Callable[..., Any]) -> None:
+        super().__init__(name="token_loss", reduction="mean_with_sample_weight")
+        self.loss = loss
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        return self.loss(y_true, y_pred)

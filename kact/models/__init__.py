@@ -12,19 +12,34 @@ from typing import TYPE_CHECKING, Any
 from kact import activations
 from kact.errors import KactError
 from kact.models import initializers
+from kact.models.bilstm_tagger import BiLSTMTagger
 from kact.models.cnn import CNN
 from kact.models.lenet import LeNet
 from kact.models.mlp import MLP
 from kact.models.model import Model
+from kact.models.tagger import Tagger, build_tagger
+from kact.models.window_tagger import WindowTagger
 from kact.settings import known_settings
 from kact.spec import choose
 
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["CNN", "MLP", "MODELS", "LeNet", "Model", "build_model", "make_model"]
+__all__ = [
+    "CNN",
+    "MLP",
+    "MODELS",
+    "BiLSTMTagger",
+    "LeNet",
+    "Model",
+    "Tagger",
+    "WindowTagger",
+    "build_model",
+    "build_tagger",
+    "make_model",
+]
 
-MODELS: dict[str, type[Model]] = {model.name: model for model in (MLP, CNN, LeNet)}
+MODELS: dict[str, type[Model]] = {model.name: model for model in (MLP, CNN, LeNet, WindowTagger, BiLSTMTagger)}
 
 
 def make_model(model: Model | str | Mapping[str, Any]) -> Model:

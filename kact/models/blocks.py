@@ -95,17 +95,29 @@ class Blocks:
         layer = keras.layers.Dense(units, name=name, **self._initializers(name, fan_in=x.shape[-1]))
         return layer(x)  # (batch, units)
 
-    def hidden_dense(self, x: keras.KerasTensor, units: int, *, name: str, dropout: bool = True) -> keras.KerasTensor:
+    def hidden_dense(
+        self,
+        x: keras.KerasTensor,
+        units: int,
+        *,
+        name: str,
+        dropout: bool = True,
+        mask: keras.KerasTensor | None = None,
+    ) -> keras.KerasTensor:
         """Apply dense, batch norm if asked for, the activation, and dropout if asked for."""
         x = self.dense(x, units, name=name)
-        x = self.activate(self.norm(x, name=name), name=name)
+        x = self.activate(self.norm(x, name=name, mask=mask), name=name)
         return self.drop(x, name=name) if dropout else x
 
-    def norm(self, x: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
-        """Normalise each channel over the batch, with PyTorch's constants (epsilon 1e-5, running averages over 10)."""
+    def norm(self, x: keras.KerasTensor, *, name: str, mask: keras.KerasTensor | None = None) -> keras.KerasTensor:
+        """Normalise each channel over the batch, with PyTorch's constants (epsilon 1e-5, running averages over 10).
+
+        Where there is a mask, what it hides does not count.
+        """
         if not self.batch_norm:
             return x
-        return keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_norm")(x)
+        layer = keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_norm")
+        return layer(x) if mask is None else layer(x, mask=mask)
 
     def activate(self, x: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
         """Apply a fresh instance of the activation under study."""

@@ -24,6 +24,7 @@ class Model:
 
     name: ClassVar[str]
     summary: ClassVar[str]
+    input: ClassVar[str] = "image"  # or "words": which tasks it can be trained on
 
     def __post_init__(self) -> None:
         check_settings(self)

@@ -13,16 +13,30 @@ from kact.tasks.cifar10 import CIFAR10
 from kact.tasks.digits import DIGITS
 from kact.tasks.load import load_data, load_task
 from kact.tasks.mnist import MNIST
+from kact.tasks.tagged_file import TAGGED_FILE
+from kact.tasks.tagging import TaggedData, TaggingTask
 from kact.tasks.task import Split, Task, TaskData
+from kact.tasks.twitter_pos import TWITTER_POS
 
-__all__ = ["ALIASES", "TASKS", "Split", "Task", "TaskData", "get_task", "load_data", "load_task"]
+__all__ = [
+    "ALIASES",
+    "TASKS",
+    "Split",
+    "TaggedData",
+    "TaggingTask",
+    "Task",
+    "TaskData",
+    "get_task",
+    "load_data",
+    "load_task",
+]
 
-TASKS: dict[str, Task] = {task.name: task for task in (DIGITS, MNIST, CIFAR10)}
+TASKS: dict[str, Task | TaggingTask] = {task.name: task for task in (DIGITS, MNIST, CIFAR10, TWITTER_POS, TAGGED_FILE)}
 
-ALIASES: dict[str, str] = {"cifar": "cifar10"}
+ALIASES: dict[str, str] = {"cifar": "cifar10", "tweets": "twitter_pos"}
 
 
-def get_task(name: str) -> Task:
+def get_task(name: str) -> Task | TaggingTask:
     """Return the record of the task called `name`, or of its alias.
 
     Raises:

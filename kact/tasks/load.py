@@ -13,7 +13,9 @@ import numpy as np
 
 from kact.errors import KactError
 from kact.tasks.cache import load_arrays
+from kact.tasks.load_tagged import load_tagged
 from kact.tasks.split import stratified_cut, stratified_order
+from kact.tasks.tagging import TaggedData, TaggingTask
 from kact.tasks.task import Split, Task, TaskData
 
 # Fixed, and apart from an experiment's seed: every run of a task, whoever makes it, has the same validation examples.
@@ -61,8 +63,10 @@ def load_data(task: Task, *, validation_fraction: float = 0.1, train_examples: i
     )
 
 
-def load_task(name: str, *, validation_fraction: float = 0.1, train_examples: int | None = None) -> TaskData:
-    """Read the data of the task called `name`; see `load_data` for the arguments and the splits.
+def load_task(
+    name: str, *, validation_fraction: float = 0.1, train_examples: int | None = None, data: str | None = None
+) -> TaskData | TaggedData:
+    """Read the data of the task called `name`; see `load_data` and `load_tagged` for the arguments and the splits.
 
     Raises:
         KactError: for an unknown name, and as `load_data`.
@@ -74,7 +78,10 @@ def load_task(name: str, *, validation_fraction: float = 0.1, train_examples: in
     """
     from kact.tasks import get_task  # here, because the package imports this module
 
-    return load_data(get_task(name), validation_fraction=validation_fraction, train_examples=train_examples)
+    task = get_task(name)
+    if isinstance(task, TaggingTask):
+        return load_tagged(task, data, validation_fraction=validation_fraction, train_examples=train_examples)
+    return load_data(task, validation_fraction=validation_fraction, train_examples=train_examples)
 
 
 def _check_fraction(fraction: float) -> None:

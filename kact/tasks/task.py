@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -79,6 +79,8 @@ class Task:
     default_model: str
     identify: Callable[[], Identity]
     read: Callable[[], RawArrays]
+
+    input: ClassVar[str] = "image"
 
     def check(self, raw: RawArrays) -> None:
         """Check that what was read is what this record promises.

@@ -1,0 +1,87 @@
+"""From a tagging task to its three splits.
+
+>>> import pathlib, tempfile
+>>> from kact.tasks.tagged_file import TAGGED_FILE
+>>> made = pathlib.Path(tempfile.mkdtemp()) / "made.txt"
+>>> _ = made.write_text("so\\tR\\ncool\\tA\\n\\n" * 10)
+>>> data = load_tagged(TAGGED_FILE, str(made))
+>>> len(data.train), len(data.validation), len(data.test), data.task.labels
+(7, 1, 2, ('A', 'R'))
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+
+from kact.errors import KactError
+from kact.tasks.tagging import Sentences, TaggedData, TaggingTask
+
+# Fixed, and apart from an experiment's seed: every run has the same parts.
+_TEST_FRACTION = 0.2
+_TEST_SEED = 20111024
+_VALIDATION_SEED = 20170612
+_SUBSET_SEED = 20160627
+
+
+def load_tagged(
+    task: TaggingTask,
+    data: str | None = None,
+    *,
+    validation_fraction: float = 0.1,
+    train_examples: int | None = None,
+) -> TaggedData:
+    """Read a tagging task's data and cut the splits that it does not come with.
+
+    Args:
+        task: the record.
+        data: the user's file or folder, where the task takes one.
+        validation_fraction: of the training sentences; only where the data has no validation part of its own.
+        train_examples: how many training sentences to keep; all of them if None.
+
+    Raises:
+        KactError: if the data is missing, unusable, or too small to be cut.
+    """
+    parts = task.read(None if data is None else Path(data).expanduser())
+    train, validation, test = parts.train, parts.validation, parts.test
+    if test is None:
+        train, test = _cut(train, _TEST_FRACTION, _TEST_SEED, task.name)
+    if validation is None:
+        train, validation = _cut(train, validation_fraction, _VALIDATION_SEED, task.name)
+    labels = task.labels or tuple(sorted({tag for tags in train.tags for tag in tags}))
+    if len(labels) < 2:
+        raise KactError(f"The training sentences of {task.name!r} have one tag only, {labels[0]!r}.", "Tag with two.")
+    if train_examples is not None:
+        if not 1 <= train_examples <= len(train):
+            raise KactError.parameter(
+                "train_examples", train_examples, f"a whole number from 1 to {len(train)}, or None"
+            )
+        train = train.only(np.sort(_order(len(train), _SUBSET_SEED)[:train_examples]))
+    return TaggedData(
+        task=dataclasses.replace(task, labels=labels),
+        train=train,
+        validation=validation,
+        test=test,
+        version=task.version,
+        fingerprint=parts.digest,
+    )
+
+
+def _cut(sentences: Sentences, fraction: float, seed: int, name: str) -> tuple[Sentences, Sentences]:
+    """Return what is kept and what is cut, both in their order."""
+    count = len(sentences)
+    if count < 3:
+        raise KactError(
+            f"The data of {name!r} has only {count} sentence{'s' if count > 1 else ''} to train on; "
+            "at least 3 are needed to cut test and validation parts.",
+            "Add sentences, or give a folder with train, dev and test files.",
+        )
+    size = min(max(round(fraction * count), 1), count - 1)
+    order = _order(count, seed)
+    return sentences.only(np.sort(order[size:])), sentences.only(np.sort(order[:size]))
+
+
+def _order(count: int, seed: int) -> np.ndarray:
+    return np.random.Generator(np.random.PCG64(seed)).permutation(count)

@@ -1,0 +1,1 @@
+"""Words for networks: how a token is normalised, which of its features are looked up, and the file that holds them."""
