@@ -20,7 +20,7 @@ from kact import activations, optimizers, tasks
 from kact.backend import PRECISIONS
 from kact.errors import KactError
 from kact.losses import LOSSES
-from kact.models import Model, initializers, make_model
+from kact.models import MLP, Model, initializers, make_model
 from kact.settings import check_settings, known_settings, setting
 from kact.tasks.augmentation import parse_augmentations
 
@@ -37,7 +37,12 @@ class Experiment:
     """
 
     task: str = setting("digits", "data set; `kact list tasks` shows them")
+    data: str | None = setting(None, "folder or file of one's own data, for tasks that take one")
     model: Model = setting(None, "network; `kact list models` shows them; the task's own unless said")
+    backbone: str | None = setting(
+        None, "trained layers to start from: alexnet-imagenet, a run's directory, or a name of keras.applications"
+    )
+    freeze: bool = setting(False, "leave the backbone as it is and train only what is new on top of it")
     activation: str = setting("relu", "hidden non-linearity, e.g. mish or leaky_relu(negative_slope=0.1)")
     initializer: str = setting(
         "auto", "initial weights; auto fits them to the activation", choices=initializers.SCHEMES
@@ -68,9 +73,8 @@ class Experiment:
         def fix(name: str, value: Any) -> None:
             object.__setattr__(self, name, value)
 
-        task = tasks.get_task(self.task)
-        fix("task", task.name)
-        fix("model", make_model(task.default_model if self.model is None else self.model))
+        fix("task", tasks.canonical_task(self.task, self.data))
+        fix("model", make_model(default_model(self.task, self.backbone) if self.model is None else self.model))
         fix("optimizer", optimizers.canonical_optimizer(self.optimizer))
         if self.learning_rate is None:
             fix("learning_rate", optimizers.default_learning_rate(self.optimizer))
@@ -78,6 +82,8 @@ class Experiment:
         fix("schedule", optimizers.canonical_schedule(self.schedule))
         check_settings(self)
         fix("augment", parse_augmentations(self.augment))
+        if self.freeze and self.backbone is None:
+            raise KactError("The 'freeze' parameter needs a backbone to freeze.", "Give one with --backbone.")
 
     @property
     def hash(self) -> str:
@@ -88,8 +94,11 @@ class Experiment:
     @property
     def label(self) -> str:
         """A short name for files and tables: task, model, activation, hash and seed."""
-        activation = "".join(mark if mark.isalnum() or mark in "_.=-" else "-" for mark in self.activation)
-        return f"{self.task}-{self.model.name}-{activation.strip('-')}-{self.hash[:8]}-seed{self.seed}"
+        task, activation = (
+            "".join(mark if mark.isalnum() or mark in "_.=-" else "-" for mark in spec).strip("-")
+            for spec in (self.task, self.activation)
+        )
+        return f"{task}-{self.model.name}-{activation}-{self.hash[:8]}-seed{self.seed}"
 
     def replace(self, **changes: Any) -> Experiment:
         """Return a copy with some fields changed, checked again."""
@@ -102,7 +111,7 @@ class Experiment:
             value = getattr(self, field.name)
             if isinstance(value, Model):
                 plain[field.name] = value.to_dict()
-            elif value is not None:
+            elif value is not None and (field.name != "freeze" or value):  # the hashes of before it came still hold
                 plain[field.name] = list(value) if isinstance(value, tuple) else value
         return plain
 
@@ -149,3 +158,13 @@ class Experiment:
             reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
             raise KactError(f"Cannot read the experiment '{path}': {reason}.", "Give a TOML file.") from None
         return cls.from_toml(text, f"'{path}'")
+
+
+def default_model(task: str, backbone: str | None) -> Model:
+    """Return the model where none is named: the task's own, or on top of a backbone nothing but the logits.
+
+    Example:
+        >>> default_model("cifar10", None).name, default_model("cifar10", "alexnet-imagenet").to_dict()
+        ('lenet', {'name': 'mlp', 'hidden_units': []})
+    """
+    return make_model(tasks.get_record(task).default_model) if backbone is None else MLP(hidden_units=())

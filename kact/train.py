@@ -104,6 +104,7 @@ class Training:
 
         data = load_task(
             experiment.task,
+            data=experiment.data,
             validation_fraction=experiment.validation_fraction,
             train_examples=experiment.train_examples,
         )
@@ -204,6 +205,11 @@ class Training:
                     "epoch_seconds": checkpoint.epoch_seconds,
                     "images_per_second": len(self.data.train) * len(checkpoint.history) / seconds,
                     "inference_seconds_for_10000": inference_seconds,
+                },
+                "task": {
+                    "labels": list(self.data.task.labels),
+                    "input_shape": list(self.data.task.input_shape),
+                    "fit": self.data.task.fit,
                 },
                 "model": {"parameters": self.model.count_params(), "layers": _layers(self.model)},
                 "provenance": {
