@@ -17,11 +17,9 @@ from typing import Annotated, Any
 
 from kact import backend
 from kact.errors import KactError, nearest
-from kact.experiment import Experiment
+from kact.experiment import Experiment, default_model
 from kact.models import MODELS, Model, make_model
 from kact.settings import setting
-from kact.spec import choose
-from kact.tasks import get_task
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,9 +75,8 @@ def parse_train(arguments: Sequence[str], program: str) -> tuple[Experiment, Tra
     given = _read_config(config) if config is not None else {}
     if _peek(rest, "--continue-from") is not None and config is None:
         given = _read_config(str(Path(_peek(rest, "--continue-from") or "") / "experiment.toml"))
-    kind = _model_kind(rest, given)
-    model = make_model(given["model"]) if isinstance(given.get("model"), dict | str) else kind()
-    sizes = model if type(model) is kind else kind()  # a file's sizes hold only for the file's model
+    sizes = _model(rest, given)
+    kind = type(sizes)
     flags = _flags(kind)
     _check_flags(rest, kind, flags)
     defaults = {**{field.name: field.default for field in dataclasses.fields(flags)}, **given, "model": kind.name}
@@ -166,14 +163,16 @@ def _annotated(hint: Any, field: dataclasses.Field[Any]) -> Any:
     return Annotated[hint, tyro.conf.arg(help=text)]
 
 
-def _model_kind(arguments: Sequence[str], given: dict[str, Any]) -> type[Model]:
-    name: Any = _peek(arguments, "--model")
+def _model(arguments: Sequence[str], given: dict[str, Any]) -> Model:
+    """Return the model whose sizes the flags start from: the file's, or what --model or the task names."""
+    stored = make_model(given["model"]) if "model" in given else None
+    name = _peek(arguments, "--model")
     if name is None:
-        model = given.get("model")
-        name = model.get("name") if isinstance(model, dict) else model
-    if name is None:
-        name = get_task(_peek(arguments, "--task") or given.get("task", "digits")).default_model
-    return MODELS[choose(name, MODELS, {}, "model", "See them all with `kact list models`.")]
+        task = _peek(arguments, "--task") or given.get("task", "digits")
+        return stored or default_model(task, _peek(arguments, "--backbone") or given.get("backbone"))
+    asked = make_model(name)
+    same = stored is not None and name in MODELS and type(stored) is type(asked)
+    return stored if same and stored is not None else asked  # a file's sizes hold only for the file's model
 
 
 def _read_config(path: str) -> dict[str, Any]:

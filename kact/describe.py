@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from kact import activations, optimizers
-from kact.models import MODELS, initializers
+from kact.models import MODELS, PRESETS, initializers
 from kact.runs import Run
 from kact.spec import choose
 from kact.tasks import TASKS
@@ -85,7 +85,7 @@ def print_run(run: Run) -> None:
 
 
 def print_list(what: str) -> None:
-    """Print one registry: activations, models, tasks, optimizers, schedules or initializers.
+    """Print one registry: activations, models, presets, tasks, optimizers, schedules or initializers.
 
     Raises:
         KactError: for anything else, with the choices.
@@ -109,16 +109,23 @@ def _task_rows() -> Iterable[Sequence[str]]:
         yield (
             name,
             "x".join(map(str, task.input_shape)) or "words",
-            str(len(task.labels) or "?"),
+            str(len(task.labels) or "yours"),
             task.default_model,
+            _parameters(task.parameters),
             task.summary,
         )
+
+
+def _preset_rows() -> Iterable[Sequence[str]]:
+    for name, one in PRESETS.items():
+        yield name, one.study, one.model.name, f"{one.parameters:,}", one.summary
 
 
 _LISTS = {
     "activations": (("name", "formula", "parameters", "source"), _activation_rows),
     "models": (("name", "what"), lambda: [(name, model.summary) for name, model in MODELS.items()]),
-    "tasks": (("name", "input", "classes", "model", "what"), _task_rows),
+    "presets": (("name", "study", "model", "parameters", "what"), _preset_rows),
+    "tasks": (("name", "input", "classes", "model", "options", "what"), _task_rows),
     "optimizers": (("name", "parameters", "learning rate", "source"), _optimizer_rows),
     "schedules": (
         ("name", "parameters"),

@@ -20,7 +20,7 @@ from kact import activations, optimizers, tasks
 from kact.backend import PRECISIONS
 from kact.errors import KactError
 from kact.losses import LOSSES
-from kact.models import MODELS, Model, initializers, make_model
+from kact.models import MLP, MODELS, Model, initializers, make_model
 from kact.settings import check_settings, known_settings, setting
 from kact.tasks.augmentation import parse_augmentations
 
@@ -39,6 +39,10 @@ class Experiment:
     task: str = setting("digits", "data set; `kact list tasks` shows them")
     data: str | None = setting(None, "folder or file of one's own data, for tasks that take one")
     model: Model = setting(None, "network; `kact list models` shows them; the task's own unless said")
+    backbone: str | None = setting(
+        None, "trained layers to start from: alexnet-imagenet, a run's directory, or a name of keras.applications"
+    )
+    freeze: bool = setting(False, "leave the backbone as it is and train only what is new on top of it")
     activation: str = setting("relu", "hidden non-linearity, e.g. mish or leaky_relu(negative_slope=0.1)")
     initializer: str = setting(
         "auto", "initial weights; auto fits them to the activation", choices=initializers.SCHEMES
@@ -69,9 +73,9 @@ class Experiment:
         def fix(name: str, value: Any) -> None:
             object.__setattr__(self, name, value)
 
-        task = tasks.get_task(self.task)
-        fix("task", task.name)
-        fix("model", make_model(task.default_model if self.model is None else self.model))
+        fix("task", tasks.canonical_task(self.task, self.data))
+        task = tasks.get_record(self.task)
+        fix("model", make_model(default_model(self.task, self.backbone) if self.model is None else self.model))
         if self.model.input != task.input:
             fitting = [name for name, kind in MODELS.items() if kind.input == task.input]
             raise KactError.parameter("model", self.model.name, f"one for the task {task.name!r}", choices=fitting)
@@ -84,6 +88,8 @@ class Experiment:
         fix("augment", parse_augmentations(self.augment))
         if self.augment and task.input != "image":
             raise KactError(f"The 'augment' parameter changes images, and the task {task.name!r} has {task.input}.")
+        if self.freeze and self.backbone is None:
+            raise KactError("The 'freeze' parameter needs a backbone to freeze.", "Give one with --backbone.")
 
     @property
     def hash(self) -> str:
@@ -94,8 +100,11 @@ class Experiment:
     @property
     def label(self) -> str:
         """A short name for files and tables: task, model, activation, hash and seed."""
-        activation = "".join(mark if mark.isalnum() or mark in "_.=-" else "-" for mark in self.activation)
-        return f"{self.task}-{self.model.name}-{activation.strip('-')}-{self.hash[:8]}-seed{self.seed}"
+        task, activation = (
+            "".join(mark if mark.isalnum() or mark in "_.=-" else "-" for mark in spec).strip("-")
+            for spec in (self.task, self.activation)
+        )
+        return f"{task}-{self.model.name}-{activation}-{self.hash[:8]}-seed{self.seed}"
 
     def replace(self, **changes: Any) -> Experiment:
         """Return a copy with some fields changed, checked again."""
@@ -108,7 +117,7 @@ class Experiment:
             value = getattr(self, field.name)
             if isinstance(value, Model):
                 plain[field.name] = value.to_dict()
-            elif value is not None:
+            elif value is not None and (field.name != "freeze" or value):  # the hashes of before it came still hold
                 plain[field.name] = list(value) if isinstance(value, tuple) else value
         return plain
 
@@ -155,3 +164,13 @@ class Experiment:
             reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
             raise KactError(f"Cannot read the experiment '{path}': {reason}.", "Give a TOML file.") from None
         return cls.from_toml(text, f"'{path}'")
+
+
+def default_model(task: str, backbone: str | None) -> Model:
+    """Return the model where none is named: the task's own, or on top of a backbone nothing but the logits.
+
+    Example:
+        >>> default_model("cifar10", None).name, default_model("cifar10", "alexnet-imagenet").to_dict()
+        ('lenet', {'name': 'mlp', 'hidden_units': []})
+    """
+    return make_model(tasks.get_record(task).default_model) if backbone is None else MLP(hidden_units=())

@@ -1,24 +1,25 @@
 """Predictor: a trained run and an image or a text in, labels with probabilities out.
 
-Any image that Pillow can open, in any mode and size up to a stated limit, is turned upright, laid on white where it is
-transparent, brought to 8 bits and to the model's size and channels. Any text is cut into tokens as tweets are.
+Any image that Pillow can open is brought to the model's size and channels by `kact.images`, the same way as in
+training. Any text is cut into tokens as tweets are.
 """
 
 from __future__ import annotations
 
-import warnings
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kact import losses
 from kact.errors import KactError
+from kact.images import open_image, to_array
 from kact.runs import Run
-from kact.tasks import get_task
+from kact.tasks import TaggingTask, Task, get_record
 
 if TYPE_CHECKING:
     import keras
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     from kact.text.vocabulary import Vocabulary
 
-LARGEST_PIXELS = 64_000_000  # an upright 8000x8000; above it a small file could fill the memory
 LONGEST_TEXT = 1_000_000  # characters; a longer one is to be given in parts
 
 
@@ -72,7 +72,7 @@ class Predictor:
 
     def __init__(self, run: Run | str | Path) -> None:
         self.run = run if isinstance(run, Run) else Run.load(run)
-        self.task = get_task(self.run.experiment.task)
+        self.task = _task_of(self.run)
         self._file = self.run.model_path
 
     @cached_property
@@ -162,10 +162,7 @@ class Predictor:
         from PIL import Image
 
         opened = image if isinstance(image, Image.Image) else open_image(image)
-        height, width, channels = self.task.input_shape
-        eight_bit = _to_eight_bit(opened).convert("L" if channels == 1 else "RGB")
-        pixels = np.asarray(eight_bit.resize((width, height), Image.Resampling.BILINEAR), np.float32)
-        return pixels.reshape(height, width, channels)
+        return to_array(opened, self.task.input_shape, self.task.fit).astype(np.float32)
 
     def _named(self, row: np.ndarray) -> Prediction:
         ranked = {self.task.labels[i]: float(row[i]) for i in np.argsort(-row, kind="stable")}
@@ -173,46 +170,12 @@ class Predictor:
         return Prediction(label, ranked[label], ranked)
 
 
-def open_image(path: str | Path) -> Image.Image:
-    """Open and decode an image file, upright; of an animation the first frame.
-
-    Raises:
-        KactError: if the file is missing, no image, broken, or larger than 64 million pixels.
-    """
-    from PIL import Image, ImageOps
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of sizes that are refused here
-            with Image.open(path) as image:
-                if image.width * image.height > LARGEST_PIXELS:
-                    raise KactError(
-                        f"'{path}' has {image.width}x{image.height} pixels; at most {LARGEST_PIXELS:,} are read.",
-                        "Make it smaller first.",
-                    )
-                return ImageOps.exif_transpose(image).copy()
-    except KactError:
-        raise
-    except FileNotFoundError:
-        raise KactError(f"There is no file '{path}'.") from None
-    except Image.DecompressionBombError:
-        raise KactError(f"'{path}' has more than {LARGEST_PIXELS:,} pixels.", "Make it smaller first.") from None
-    except (OSError, ValueError, SyntaxError, TypeError, EOFError, ArithmeticError) as error:
-        raise KactError(f"'{path}' cannot be read as an image: {_first_words(error)}.") from None
-
-
-def _to_eight_bit(image: Image.Image) -> Image.Image:
-    from PIL import Image
-
-    if image.mode.startswith(("I", "F")):  # 16 or 32 bits a pixel: stretch what is there over 0-255
-        values = np.asarray(image, np.float64)
-        top = 65535.0 if image.mode.startswith("I") and values.max(initial=0) > 255 else 255.0
-        return Image.fromarray(np.clip(np.nan_to_num(values) * (255.0 / top), 0, 255).astype(np.uint8))
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        over = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", over.size, "white"), over).convert("RGB")
-    return image.convert("RGB") if image.mode == "LAB" else image  # the one mode that has no way to grey
-
-
-def _first_words(error: Any) -> str:
-    return str(error).splitlines()[0].rstrip(".")[:120] if str(error) else type(error).__name__
+def _task_of(run: Run) -> Task | TaggingTask:
+    """Return the task's record with what the run noted of its data, which may have moved since."""
+    record = get_record(run.experiment.task)
+    noted = run.metrics.get("task")
+    if noted is None or isinstance(record, TaggingTask):  # a run of before it was noted, when records alone said it
+        return record
+    return dataclasses.replace(
+        record, labels=tuple(noted["labels"]), input_shape=tuple(noted["input_shape"]), fit=noted["fit"]
+    )

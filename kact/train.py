@@ -206,6 +206,11 @@ class Training:
                     f"{unit}_per_second": trained_on * len(checkpoint.history) / seconds,
                     "inference_seconds_for_10000": inference_seconds,
                 },
+                "task": {
+                    "labels": list(self.data.task.labels),
+                    "input_shape": list(self.data.task.input_shape),
+                    "fit": self.data.task.fit,
+                },
                 "model": {"parameters": self.model.count_params(), "layers": _layers(self.model)},
                 "provenance": {
                     "backend": backend.name(),

@@ -69,7 +69,16 @@ def test_going_on(trained, tmp_path, capsys):
     assert Run.load(next(tmp_path.iterdir())).history[:1] == Run.load(trained).history
 
 
-@pytest.mark.parametrize("model", ["mlp", "cnn", "lenet"])
+def test_a_preset_by_its_name_with_a_size_changed(tmp_path):
+    flags = ["--model", "mnist-units", "--filters", "3", "4", "--padding", "same", "--out", tmp_path]
+    assert kact("train", *QUICK, *flags) == 0
+    made = Run.load(next(tmp_path.iterdir())).experiment
+    assert made.model == CNN(
+        filters=(3, 4), padding="same", order=("norm", "pool", "activation"), dropout_on="convolution"
+    )
+
+
+@pytest.mark.parametrize("model", ["mlp", "cnn", "lenet", "strided_cnn", "alexnet"])
 def test_help_names_every_setting_of_the_experiment_and_of_the_model(model, capsys):
     import dataclasses
 
@@ -87,6 +96,9 @@ def test_help_names_every_setting_of_the_experiment_and_of_the_model(model, caps
         (["trian"], ["trian", "Did you mean 'train'"]),
         (["train", "--task", "cifar11"], ["task", "Did you mean 'cifar"]),
         (["train", "--model", "lenett"], ["model", "Did you mean 'lenet'"]),
+        (["train", "--model", "cifar-finel"], ["model", "Did you mean 'cifar-final'"]),
+        (["train", "--model", "alexnet"], ["pool1", "3x3", "1x1"]),
+        (["train", "--freeze"], ["freeze", "--backbone"]),
         (["train", "--activation", "rellu"], ["activation", "Did you mean 'relu'"]),
         (["train", "--optimizer", "adm"], ["optimizer", "Did you mean 'adam'"]),
         (["train", "--learning-rate", "-1"], ["learning_rate", "above 0", "-1"]),
@@ -124,8 +136,9 @@ def test_a_value_of_the_wrong_kind_names_its_flag(capsys):
 def test_lists(capsys):
     for what, words in {
         "activations": ["mish", "negative_slope=0.01", "arXiv"],
-        "models": ["lenet", "cnn", "mlp"],
-        "tasks": ["digits", "mnist", "cifar10"],
+        "models": ["lenet", "cnn", "mlp", "strided_cnn", "alexnet"],
+        "presets": ["cifar-final", "2f", "14,587,810"],
+        "tasks": ["digits", "mnist", "cifar10", "stl10", "hymenoptera", "image_size=224", "image_folder", "yours"],
         "optimizers": ["adam", "beta_1=0.9", "lion"],
         "schedules": ["cosine", "one_cycle"],
         "initializers": ["auto", "torch"],

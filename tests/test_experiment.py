@@ -52,10 +52,52 @@ def test_the_hash_leaves_out_the_seed_alone():
         "dropout": 0.1, "l2": 1e-4, "loss": "mse", "optimizer": "sgd", "learning_rate": 0.1, "schedule": "constant",
         "batch_size": 10, "epochs": 3, "augment": (), "validation_fraction": 0.2, "train_examples": None,
         "monitor": "loss", "keep": "last", "patience": None, "stop_below": None, "test_curve": True,
-        "precision": "bfloat16",
+        "precision": "bfloat16", "backbone": "alexnet-imagenet",
     }  # fmt: skip
-    assert set(changes) == {field.name for field in dataclasses.fields(Experiment)} - {"seed"}
+    not_alone = {"data", "freeze"}  # each needs another field; see below
+    assert set(changes) == {field.name for field in dataclasses.fields(Experiment)} - {"seed"} - not_alone
     assert len({FULL.replace(**{key: value}).hash for key, value in changes.items()} | {FULL.hash}) == len(changes) + 1
+
+
+def test_the_hash_tells_data_and_frozen_backbones_apart():
+    folder = Experiment(task="image_folder", data="photographs")
+    assert folder.hash != folder.replace(data="other").hash
+    assert folder.hash != folder.replace(task="image_folder(image_size=32)").hash
+    transferred = Experiment(task="cifar", backbone="runs/one")
+    assert len({one.hash for one in (transferred, transferred.replace(freeze=True), Experiment(task="cifar"))}) == 3
+    assert "freeze" not in Experiment().to_dict()  # experiments of before there were backbones keep their hash
+    assert Experiment.from_toml(transferred.replace(freeze=True).to_toml()).freeze
+
+
+def test_a_backbone_gets_nothing_but_the_logits_unless_a_head_is_given():
+    assert Experiment(task="cifar", backbone="runs/one").model == MLP(hidden_units=())
+    assert Experiment(task="cifar", backbone="runs/one", model=MLP(hidden_units=(9,))).model.hidden_units == (9,)
+
+
+def test_options_of_a_task_have_one_spelling():
+    made = Experiment(task="hymenoptera( image_size = 224 )")
+    assert made == Experiment(task="hymenoptera")
+    assert Experiment(task="hymenoptera(image_size=64)").label.startswith("hymenoptera-image_size=64-strided_cnn-relu-")
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"task": "image_folder"}, ["data of your own", "--data"]),
+        ({"task": "cifar", "data": "photographs"}, ["cifar10", "takes no 'data'", "image_folder"]),
+        ({"task": "cifar(image_size=64)"}, ["cifar10", "takes no parameters"]),
+        ({"task": "hymenoptera(image_size=3)"}, ["image_size", "4 to 1024", "3"]),
+        ({"task": "hymenoptera(side=3)"}, ["side", "image_size"]),
+        ({"task": "image_folder(fit='squeeze')", "data": "x"}, ["fit", "stretch, crop, pad"]),
+        ({"task": "image_folder(unreadable='hide')", "data": "x"}, ["unreadable", "refuse, skip"]),
+        ({"task": "image_folder(channels=2)", "data": "x"}, ["channels", "1 (greys) or 3"]),
+        ({"freeze": True}, ["freeze", "--backbone"]),
+    ],
+)
+def test_unusable_tasks_and_backbones_are_named(given, words):
+    with pytest.raises(KactError) as caught:
+        Experiment(**given)
+    assert all(word in str(caught.value) for word in words), str(caught.value)
 
 
 def test_the_hash_is_the_same_in_another_process_and_hash_seed():

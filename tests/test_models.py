@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 from kact.errors import KactError
-from kact.models import CNN, MLP, MODELS, LeNet, build_model, make_model
+from kact.models import CNN, MLP, MODELS, AlexNet, LeNet, build_model, make_model
 from kact.models.initializers import SCHEMES
 
 IMAGE = (32, 32, 3)
+LARGER = {"alexnet": (63, 63, 3)}  # the least that it takes
+SMALLER = {"alexnet": {"filters": (4, 5, 6, 7, 8), "hidden_units": (20, 10)}}
 
 
 def parameters(model):
@@ -37,11 +39,30 @@ def test_lenet_with_kernel_3_has_the_parameters_of_study_3c():
     assert parameters(build_model(LeNet(kernel_size=3), IMAGE, 10)) == [168, 880, 69_240, 10_164, 850]
 
 
-def test_five_convolutions_have_the_parameters_of_study_3d():
-    five = CNN(filters=(6, 12, 24, 48, 96), padding="same", pool="average", pool_stride=1, hidden_units=(120, 84))
-    counted = parameters(build_model(five, IMAGE, 10))
-    assert counted[:5] == [168, 660, 2_616, 10_416, 41_568]
-    assert counted[-2:] == [10_164, 850]
+def test_the_strided_network_has_the_shapes_of_study_1b():
+    model = build_model("strided_cnn", (96, 96, 3), 10)
+    assert [side for side, _, _ in shapes(model, keras.layers.Conv2D)] == [48, 24, 12, 6, 3, 2]
+    assert parameters(model) == [2_432, 18_496, 36_928, 55_392, 83_040, 110_720, 5_130]
+    normed = build_model("strided_cnn", (96, 96, 3), 10, batch_norm=True)
+    assert normed.count_params() - model.count_params() == 4 * (32 + 64 + 64 + 96 + 96 + 128)
+
+
+def test_alexnet_has_the_shapes_and_the_parameters_of_torchvision():
+    model = build_model("alexnet", (224, 224, 3), 1000)
+    assert shapes(model, keras.layers.Conv2D) == [
+        (55, 55, 64), (27, 27, 192), (13, 13, 384), (13, 13, 256), (13, 13, 256)
+    ]  # fmt: skip
+    assert shapes(model, keras.layers.MaxPooling2D) == [(27, 27, 64), (13, 13, 192), (6, 6, 256)]
+    assert shapes(model, keras.layers.Flatten) == [(9216,)]
+    assert model.count_params() == 61_100_840
+    assert [model.get_layer(f"dense{i}_dropout").rate for i in (1, 2)] == [0.5, 0.5]
+
+
+def test_alexnet_takes_smaller_images_down_to_63_pixels():
+    small = AlexNet(**SMALLER["alexnet"])
+    assert len({build_model(small, (side, side, 3), 2).count_params() for side in (63, 96, 224, 300)}) == 1
+    with pytest.raises(KactError, match=r"pool5.*3x3.*2x2"):
+        build_model(small, (62, 62, 3), 2)
 
 
 @pytest.mark.parametrize(("depth", "last"), [(2, 5), (3, 5), (5, 2)])
@@ -72,9 +93,11 @@ def test_units_of_study_5_pool_before_they_activate():
 @pytest.mark.parametrize("name", MODELS)
 def test_every_hidden_non_linearity_is_the_activation(name, rng):
     """With a linear activation and average pooling each model is affine: f(a) + f(b) = f(a + b) + f(0)."""
-    sizes = {} if name == "mlp" else {"pool": "average"}
-    model = build_model({"name": name, **sizes}, (28, 28, 3), 4, activation="linear", mean=[0.5] * 3, std=[0.2] * 3)
-    a, b = rng.normal(size=(2, 5, 28, 28, 3)).astype("float32")
+    sizes = {} if name in ("mlp", "strided_cnn") else {"pool": "average"}
+    shape = LARGER.get(name, (28, 28, 3))
+    sized = {"name": name, **sizes, **SMALLER.get(name, {})}
+    model = build_model(sized, shape, 4, activation="linear", mean=[0.5] * 3, std=[0.2] * 3)
+    a, b = rng.normal(size=(2, 5, *shape)).astype("float32")
     together, apart = outputs(model, a + b) + outputs(model, 0 * a), outputs(model, a) + outputs(model, b)
     np.testing.assert_allclose(together, apart, atol=1e-3 * np.abs(apart).max())
 
@@ -82,7 +105,7 @@ def test_every_hidden_non_linearity_is_the_activation(name, rng):
 @pytest.mark.parametrize("name", MODELS)
 def test_one_fresh_activation_a_site(name):
     """PReLU, which has weights, shows each site: as many activations as hidden layers, none shared."""
-    model = build_model(name, IMAGE, 10, activation="prelu")
+    model = build_model({"name": name, **SMALLER.get(name, {})}, LARGER.get(name, IMAGE), 10, activation="prelu")
     hidden = [layer for layer in model.layers if layer.name.startswith(("conv", "dense")) and "_" not in layer.name]
     sites = [layer for layer in model.layers if layer.name.endswith("_activation")]
     assert len(sites) == len(hidden) == len({id(site.trainable_variables[0]) for site in sites})
@@ -185,6 +208,9 @@ def test_a_model_round_trips_through_plain_values():
         ({"name": "cnn", "padding": -1}, ["padding", "-1"]),
         ({"name": "cnn", "order": ["norm", "pool"]}, ["order", "each once"]),
         ({"name": "cnn", "pool_after": [3]}, ["pool_after", "1 to 2", "3"]),
+        ({"name": "strided_cnn", "filters": []}, ["filters", "at least one convolution"]),
+        ({"name": "alexnet", "filters": [3, 4]}, ["filters", "5 numbers"]),
+        ({"name": "alexnet", "dense_dropout": 1}, ["dense_dropout", "below 1"]),
         ({"sizes": 3}, ["model", "name"]),
         (7, ["model", "7"]),
     ],

@@ -16,7 +16,7 @@ import pytest
 
 import kact
 from kact.errors import KactError
-from kact.tasks import cifar10, mnist, preparation
+from kact.tasks import cifar10, mnist, preparation, stl10
 from kact.tasks.prepared import data_dir
 
 ROOT = Path(kact.__file__).parents[1]
@@ -86,6 +86,23 @@ def write_mnist_files(folder):
     return paths, parts
 
 
+def write_stl_archive(path):
+    """STL-10's binary format: images as three planes of columns, labels from 1 on, a third part without labels."""
+    parts = {}
+    with tarfile.open(path, "w:gz") as tar:
+        for split, count in (("test", 10), ("train", 20), ("unlabeled", 3)):
+            images, labels = pixels(count, 96, 96, 3), np.arange(count) % 10
+            contents = {"X": images.transpose(0, 3, 2, 1).tobytes()}
+            if split != "unlabeled":
+                contents["y"] = (labels + 1).astype(np.uint8).tobytes()
+            for kind, content in contents.items():
+                member = tarfile.TarInfo(f"stl10_binary/{split}_{kind}.bin")
+                member.size = len(content)
+                tar.addfile(member, io.BytesIO(content))
+            parts[split] = images, labels
+    return parts
+
+
 def stand_in(monkeypatch, paths):
     """Let the download return made files."""
     from tensorflow_datasets.core.download.download_manager import DownloadManager
@@ -140,6 +157,19 @@ def test_mnist_is_prepared_from_its_idx_format(monkeypatch, root):
     check_read(mnist._SET, prepare_mnist(monkeypatch, root))
 
 
+def test_stl10_is_prepared_from_its_binary_format_with_the_part_without_labels(monkeypatch, root, tmp_path):
+    import tensorflow_datasets as tfds
+
+    expected = write_stl_archive(tmp_path / "made.tar.gz")
+    asked = stand_in(monkeypatch, {"archive": tmp_path / "made.tar.gz"})
+    stl10.STL10.identify()
+    assert asked == [{"archive": "http://ai.stanford.edu/~acoates/stl10/stl10_binary.tar.gz"}]
+    check_read(stl10._SET, expected)
+    rest = list(tfds.data_source("stl10", split="unlabelled", data_dir=root, download=False))
+    images = expected["unlabeled"][0]
+    check_same_examples([e["image"] for e in rest], [e["label"] for e in rest], (images, [-1] * 3))
+
+
 def test_tfds_finds_by_its_ordinary_name_what_was_prepared(monkeypatch, root, tmp_path):
     import tensorflow_datasets as tfds
 
@@ -156,11 +186,10 @@ def test_tfds_finds_by_its_ordinary_name_what_was_prepared(monkeypatch, root, tm
 
 
 def test_every_url_has_a_recorded_checksum():
-    from tensorflow_datasets.core.download import checksums
-
-    recorded = checksums.get_all_url_infos()
-    for url in [*cifar10._SET.urls.values(), *mnist._SET.urls.values()]:
-        assert len(recorded[url].checksum) == 64
+    for prepared_set in (cifar10._SET, mnist._SET, stl10._SET):
+        recorded = preparation.recorded_files(prepared_set)
+        for url in prepared_set.urls.values():
+            assert len(recorded[url].checksum) == 64
 
 
 def test_a_file_with_another_checksum_is_refused(monkeypatch, root):
@@ -204,19 +233,19 @@ def test_a_folder_that_cannot_be_written_is_told(monkeypatch, tmp_path):
     assert "TFDS_DATA_DIR" in caught.value.next_step
 
 
-@pytest.mark.parametrize("task", [mnist.MNIST, cifar10.CIFAR10], ids=lambda task: task.name)
+@pytest.mark.parametrize("task", [mnist.MNIST, cifar10.CIFAR10, stl10.STL10], ids=lambda task: task.name)
 def test_without_a_network_two_lines_say_what_to_do(monkeypatch, root, task):
     for variable in ("NO_PROXY", "no_proxy"):
         monkeypatch.delenv(variable, raising=False)
-    for variable in ("HTTPS_PROXY", "https_proxy"):
+    for variable in ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"):
         monkeypatch.setenv(variable, "http://127.0.0.1:9")  # where nothing answers; no request leaves the machine
     start = time.monotonic()
     with pytest.raises(KactError) as caught:
         task.identify()
     assert time.monotonic() - start < 10
     first, second = str(caught.value).splitlines()
-    assert task.name in first and str(root) in first and "https://" in first
-    assert "TFDS_DATA_DIR" in second and f"{task.name}/3.0" in second
+    assert task.name in first and str(root) in first and "://" in first
+    assert "TFDS_DATA_DIR" in second and f"{task.name}/" in second
     assert not root.exists()
 
 

@@ -10,13 +10,16 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kact import activations
-from kact.errors import KactError
+from kact.errors import KactError, nearest
 from kact.models import initializers
+from kact.models.alexnet import AlexNet
 from kact.models.bilstm_tagger import BiLSTMTagger
 from kact.models.cnn import CNN
 from kact.models.lenet import LeNet
 from kact.models.mlp import MLP
 from kact.models.model import Model
+from kact.models.presets import PRESETS
+from kact.models.strided_cnn import StridedCNN
 from kact.models.tagger import Tagger, build_tagger
 from kact.models.window_tagger import WindowTagger
 from kact.settings import known_settings
@@ -29,9 +32,12 @@ __all__ = [
     "CNN",
     "MLP",
     "MODELS",
+    "PRESETS",
+    "AlexNet",
     "BiLSTMTagger",
     "LeNet",
     "Model",
+    "StridedCNN",
     "Tagger",
     "WindowTagger",
     "build_model",
@@ -39,11 +45,15 @@ __all__ = [
     "make_model",
 ]
 
-MODELS: dict[str, type[Model]] = {model.name: model for model in (MLP, CNN, LeNet, WindowTagger, BiLSTMTagger)}
+MODELS: dict[str, type[Model]] = {
+    model.name: model for model in (MLP, CNN, LeNet, StridedCNN, AlexNet, WindowTagger, BiLSTMTagger)
+}
 
 
 def make_model(model: Model | str | Mapping[str, Any]) -> Model:
     """Return the model for an instance, a name, or a mapping of `name` and sizes, as in an experiment's TOML.
+
+    A name is one of `MODELS`, with its default sizes, or one of `PRESETS`, with a published study's.
 
     Raises:
         KactError: for an unknown name or size.
@@ -55,13 +65,20 @@ def make_model(model: Model | str | Mapping[str, Any]) -> Model:
     if isinstance(model, Model):
         return model
     if isinstance(model, str):
-        model = {"name": model}
+        model = PRESETS[model].model.to_dict() if model in PRESETS else {"name": model}
     if not isinstance(model, Mapping) or not isinstance(model.get("name"), str):
         raise KactError.parameter("model", model, "a model, or a table with the `name` of one and its sizes")
     sizes = {key: value for key, value in model.items() if key != "name"}
-    kind = MODELS[choose(model["name"], MODELS, {}, "model", "See them all with `kact list models`.")]
+    kind = MODELS[choose_model(model["name"])]
     known_settings(kind, sizes, f"model {kind.name}")
     return kind(**sizes)
+
+
+def choose_model(name: str) -> str:
+    """Return `name` if a model is called so, or raise with the names of all of them and the nearest preset."""
+    preset = None if nearest(name, MODELS) else nearest(name, PRESETS)
+    choices = [*MODELS, preset] if preset else MODELS  # all presets would fill the screen
+    return choose(name, choices, {}, "model", "See them all with `kact list models` and `kact list presets`.")
 
 
 def build_model(

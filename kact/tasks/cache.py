@@ -28,6 +28,7 @@ from kact.tasks.task import RawArrays, Task
 
 _MANIFEST = "manifest.json"
 _NAMES = ("train_inputs", "train_labels", "test_inputs", "test_labels")
+_OPTIONAL = ("validation_rows",)
 # What NumPy raises for a header that is not one, by where the damage is; warnings, where they are errors.
 _UNREADABLE = (OSError, ValueError, TypeError, EOFError, SyntaxError, ArithmeticError, tokenize.TokenError, Warning)
 _log = logging.getLogger("kact")
@@ -164,7 +165,7 @@ def _open(folder: Path) -> tuple[RawArrays, dict[str, Any]] | None:
     """
     try:
         listed = json.loads((folder / _MANIFEST).read_bytes())["arrays"]
-        stated = {name: listed[name] for name in _NAMES}
+        stated = {name: listed[name] for name in (*_NAMES, *(name for name in _OPTIONAL if name in listed))}
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -26,8 +27,9 @@ SUBSET_SEED = 20160627
 def load_data(task: Task, *, validation_fraction: float = 0.1, train_examples: int | None = None) -> TaskData:
     """Read a task's data and cut a validation split from its training examples.
 
-    The cut is stratified by class. A subset of the training examples is drawn after the cut, so that the validation
-    split is the same for each size, and a smaller subset is part of a larger one.
+    The cut is stratified by class, unless the data set keeps examples for validation itself. A subset of the training
+    examples is drawn after the cut, so that the validation split is the same for each size, and a smaller subset is
+    part of a larger one.
 
     Args:
         task: the record.
@@ -43,16 +45,23 @@ def load_data(task: Task, *, validation_fraction: float = 0.1, train_examples: i
     _check_fraction(validation_fraction)
     raw, version, fingerprint = load_arrays(task)
     smallest = int(np.bincount(raw.train_labels).min())
-    if smallest < 2:
+    if smallest < 2 and raw.validation_rows is None:
         raise KactError(
             f"A class of {task.name!r} has only {smallest} training example; a validation split needs 2 of each.",
             "Add examples to it or leave the class out.",
         )
-    train_rows, validation_rows = stratified_cut(raw.train_labels, validation_fraction, VALIDATION_SEED)
+    if raw.validation_rows is None:
+        train_rows, validation_rows = stratified_cut(raw.train_labels, validation_fraction, VALIDATION_SEED)
+    else:
+        validation_rows = np.asarray(raw.validation_rows)
+        train_rows = np.setdiff1d(np.arange(len(raw.train_labels), dtype=np.int64), validation_rows)
     if train_examples is not None:
         _check_train_examples(train_examples, len(task.labels), len(train_rows))
         order = stratified_order(raw.train_labels[train_rows], SUBSET_SEED)
         train_rows = np.sort(train_rows[order[:train_examples]])
+    if task.mean is None:
+        mean, std = _mean_and_std(raw.train_inputs, train_rows)
+        task = replace(task, mean=mean, std=std)
     return TaskData(
         task=task,
         train=Split(raw.train_inputs, raw.train_labels, train_rows),
@@ -64,9 +73,18 @@ def load_data(task: Task, *, validation_fraction: float = 0.1, train_examples: i
 
 
 def load_task(
-    name: str, *, validation_fraction: float = 0.1, train_examples: int | None = None, data: str | None = None
+    name: str,
+    *,
+    data: str | None = None,
+    validation_fraction: float = 0.1,
+    train_examples: int | None = None,
 ) -> TaskData | TaggedData:
-    """Read the data of the task called `name`; see `load_data` and `load_tagged` for the arguments and the splits.
+    """Read the data of the task called `name`; `load_data` and `load_tagged` say more of the splits.
+
+    Args:
+        name: a task, with options in parentheses where it has any.
+        data: the user's own data, for a task that takes it.
+        validation_fraction, train_examples: as for `load_data`.
 
     Raises:
         KactError: for an unknown name, and as `load_data`.
@@ -78,10 +96,24 @@ def load_task(
     """
     from kact.tasks import get_task  # here, because the package imports this module
 
-    task = get_task(name)
+    task = get_task(name, data)
     if isinstance(task, TaggingTask):
         return load_tagged(task, data, validation_fraction=validation_fraction, train_examples=train_examples)
     return load_data(task, validation_fraction=validation_fraction, train_examples=train_examples)
+
+
+def _mean_and_std(inputs: np.ndarray, rows: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return each channel's mean and standard deviation, from counts of its 256 values: the same on every machine."""
+    values, channels = np.arange(256), inputs.shape[-1]
+    counts = np.zeros((channels, 256), np.int64)
+    for row in rows:
+        for channel in range(channels):
+            counts[channel] += np.bincount(inputs[row, ..., channel].ravel(), minlength=256)
+    share = counts / counts.sum(axis=1, keepdims=True)
+    mean = share @ values
+    spread = np.sqrt(share @ values**2 - mean**2)
+    std = np.maximum(spread, 1.0)  # a channel without any contrast stays as it is
+    return tuple(mean.tolist()), tuple(std.tolist())
 
 
 def _check_fraction(fraction: float) -> None:

@@ -71,7 +71,7 @@ def prepare(prepared_set: PreparedSet, root: Path) -> None:
         with filelock.FileLock(root / f".{prepared_set.name}.lock"):
             if folder.exists():  # another process was first
                 return
-            _log.warning("Preparing %s in %s, once%s.", folder.relative_to(root), root, _size(missing))
+            _log.warning("Preparing %s in %s, once%s.", folder.relative_to(root), root, _size(prepared_set, missing))
             with _chatter_off():
                 _builder_class(prepared_set)(data_dir=root).download_and_prepare(
                     file_format="array_record",
@@ -102,6 +102,7 @@ def _builder_class(prepared_set: PreparedSet) -> type:
     class Builder(original, skip_registration=True):  # type: ignore[call-arg]
         name = prepared_set.name
         VERSION = tfds.core.Version(prepared_set.version)
+        url_infos = recorded_files(prepared_set)  # TFDS would look for them beside this module
 
         def _split_generators(self, dl_manager: Any) -> dict[str, Iterator[Example]]:
             if prepared_set.label_names:
@@ -116,9 +117,9 @@ def _builder_class(prepared_set: PreparedSet) -> type:
 
 def _not_downloaded(prepared_set: PreparedSet, downloads: Path) -> list[str]:
     """Return the URLs whose files are neither among TFDS's downloads nor laid into its `manual` folder by hand."""
-    from tensorflow_datasets.core.download import checksums, resource
+    from tensorflow_datasets.core.download import resource
 
-    recorded = checksums.get_all_url_infos()
+    recorded = recorded_files(prepared_set)
     missing = []
     for url in prepared_set.urls.values():
         stored_as = resource.get_dl_fname(url, recorded[url].checksum)
@@ -128,10 +129,17 @@ def _not_downloaded(prepared_set: PreparedSet, downloads: Path) -> list[str]:
     return missing
 
 
-def _size(urls: list[str]) -> str:
+def recorded_files(prepared_set: PreparedSet) -> dict[str, Any]:
+    """Return what TFDS has recorded of a set's files: name, size and SHA-256 by URL."""
+    import tensorflow_datasets as tfds
     from tensorflow_datasets.core.download import checksums
 
-    recorded = checksums.get_all_url_infos()
+    # Older sets' files are recorded in one place for all, newer ones' beside each builder.
+    return tfds.builder_cls(prepared_set.name).url_infos or checksums.get_all_url_infos()
+
+
+def _size(prepared_set: PreparedSet, urls: list[str]) -> str:
+    recorded = recorded_files(prepared_set)
     megabytes = sum(int(recorded[url].size) for url in urls) / 1e6
     return f"; downloading {megabytes:.0f} MB" if urls else ""
 

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, NamedTuple
@@ -16,6 +16,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from kact.errors import KactError
+from kact.spec import Literal
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,10 @@ class TaggingTask:
 
     input: ClassVar[str] = "words"
     input_shape: ClassVar[tuple[int, ...]] = ()  # a sentence has no fixed one
+    parameters: ClassVar[Mapping[str, Literal]] = {}
+    check_options: ClassVar[None] = None
+    resolve: ClassVar[None] = None
+    fit: ClassVar[str] = "none"
 
 
 @dataclass(frozen=True)

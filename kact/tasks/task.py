@@ -7,14 +7,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields
-from typing import ClassVar, NamedTuple
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from kact.errors import KactError
+from kact.spec import Literal
 
 
 class Identity(NamedTuple):
@@ -38,16 +39,20 @@ class RawArrays:
         train_labels: `(n,)`, int64, indices into the task's labels.
         test_inputs: `(m, height, width, channels)`, uint8.
         test_labels: `(m,)`, int64.
+        validation_rows: `(v,)`, int64, the rows of train that the data set itself keeps for validation; None where it
+            leaves the cut to kact.
     """
 
     train_inputs: np.ndarray
     train_labels: np.ndarray
     test_inputs: np.ndarray
     test_labels: np.ndarray
+    validation_rows: np.ndarray | None = None
 
     def named(self) -> dict[str, np.ndarray]:
-        """Return the four arrays by their names."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        """Return the arrays by their names."""
+        arrays = {one.name: getattr(self, one.name) for one in fields(self)}
+        return {name: array for name, array in arrays.items() if array is not None}
 
 
 @dataclass(frozen=True)
@@ -61,11 +66,17 @@ class Task:
         licence: its licence, or how its authors ask to be cited.
         labels: the classes' names; a label is an index into them.
         input_shape: (height, width, channels) of one input.
-        mean: per channel, in units of the stored uint8 values; a network is given (x - mean) / std.
+        mean: per channel, in units of the stored uint8 values; a network is given (x - mean) / std. None where it
+            depends on the data: it is then measured on the training examples.
         std: per channel, in the same units.
         default_model: the model to train where the user names none.
         identify: finds the data, fetching it where it is not there, and returns its identity without decoding it.
         read: decodes all of it; takes seconds, which the cache saves the next time.
+        parameters: what may be said in parentheses after the name, with each one's default.
+        check_options: raises KactError for options out of range.
+        resolve: (options, `data`) to the record of the data that they mean, for a task that has either.
+        needs_data: whether it is of the user's own data, which `data` names.
+        fit: how an image of another size is brought to `input_shape`; one of `kact.images.FITS`.
     """
 
     name: str
@@ -74,11 +85,16 @@ class Task:
     licence: str
     labels: tuple[str, ...]
     input_shape: tuple[int, int, int]
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+    mean: tuple[float, ...] | None
+    std: tuple[float, ...] | None
     default_model: str
     identify: Callable[[], Identity]
     read: Callable[[], RawArrays]
+    parameters: Mapping[str, Literal] = field(default_factory=dict)
+    check_options: Callable[[Mapping[str, Any]], None] | None = None
+    resolve: Callable[[Mapping[str, Any], str | None], Task] | None = None
+    needs_data: bool = False
+    fit: str = "stretch"
 
     input: ClassVar[str] = "image"
 

@@ -1,0 +1,127 @@
+"""Image files sorted into folders by class: found, told apart from other copies, decoded to one array.
+
+>>> import tempfile
+>>> list_classes(Path(tempfile.mkdtemp()))
+{}
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kact.errors import KactError
+from kact.images import FITS, open_image, to_array
+from kact.spec import choose
+
+Classes = dict[str, list[Path]]
+
+UNREADABLE = ("refuse", "skip")
+_SMALLEST, _LARGEST = 4, 1024  # pixels a side
+_NAMED = 3  # files named in an error or a warning; their number is told too
+_log = logging.getLogger("kact")
+
+
+def list_classes(folder: Path, wanted: Callable[[Path], bool] = lambda file: True) -> Classes:
+    """Return the files below each sub-folder of `folder`, both in the order of their names.
+
+    Files and folders whose names begin with a dot are left out, and so are links to folders.
+
+    Args:
+        folder: with a folder a class.
+        wanted: which files to list.
+
+    Raises:
+        KactError: if the folder cannot be read.
+    """
+    try:
+        inside = sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    except OSError as error:
+        raise KactError(f"Cannot read the folder '{folder}': {error.strerror}.") from None
+    return {entry.name: sorted(file for file in _files(entry) if wanted(file)) for entry in inside}
+
+
+def fingerprint(root: Path, files: Iterable[Path], options: Mapping[str, Any]) -> str:
+    """Return a digest of names, sizes, times of change and options: other files or another size are other data."""
+    digest = hashlib.sha256(repr(sorted(options.items())).encode())
+    for file in files:
+        about = file.stat()
+        digest.update(f"{file.relative_to(root).as_posix()}\0{about.st_size}\0{about.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+def decode(
+    classes: Classes,
+    labels: Sequence[str],
+    shape: tuple[int, int, int],
+    *,
+    fit: str,
+    unreadable: str,
+    root: Path,
+    advice: str = "Mend or remove them.",
+) -> tuple[np.ndarray, np.ndarray]:
+    """Decode every file of every class.
+
+    Args:
+        classes: files by class.
+        labels: the classes' names in order; a label is an index into them.
+        shape: (height, width, channels) that all are brought to.
+        fit: one of `kact.images.FITS`.
+        unreadable: "refuse" the whole folder, or "skip" files that are no images and list them in a warning.
+        root: left out of the names that are listed.
+        advice: what to do about files that are refused.
+
+    Returns:
+        images `(n, height, width, channels)` uint8, and labels `(n,)` int64.
+
+    Raises:
+        KactError: for files that cannot be read, unless they are to be skipped.
+    """
+    images = np.empty((sum(map(len, classes.values())), *shape), np.uint8)
+    found: list[int] = []
+    refused: list[str] = []
+    for name, files in classes.items():
+        for file in files:
+            try:
+                images[len(found)] = to_array(open_image(file), shape, fit)
+            except KactError as error:
+                reason = error.problem.replace(f"'{file}' ", "", 1).rstrip(".")
+                refused.append(f"{file.relative_to(root).as_posix()} ({reason})")
+            else:
+                found.append(labels.index(name))
+    if refused:
+        _tell(refused, unreadable, root, advice)
+    return images[: len(found)], np.array(found, np.int64)
+
+
+def check_image_options(options: Mapping[str, Any]) -> None:
+    """Raise a `KactError` for the first of a task's image options that is out of range."""
+    size = options["image_size"]
+    if not _SMALLEST <= size <= _LARGEST:
+        raise KactError.parameter("task: image_size", size, f"a whole number from {_SMALLEST} to {_LARGEST}")
+    choose(options.get("fit", FITS[0]), FITS, {}, "task: fit")
+    choose(options.get("unreadable", UNREADABLE[0]), UNREADABLE, {}, "task: unreadable")
+    if options.get("channels", 3) not in (1, 3):
+        raise KactError.parameter("task: channels", options["channels"], "1 (greys) or 3 (colours)")
+
+
+def _files(folder: Path) -> Iterable[Path]:
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in names:
+            if not name.startswith("."):
+                yield Path(place, name)
+
+
+def _tell(refused: list[str], unreadable: str, root: Path, advice: str) -> None:
+    more = f" and {len(refused) - _NAMED} more" if len(refused) > _NAMED else ""
+    listed = f"{', '.join(refused[:_NAMED])}{more}"
+    if unreadable == "refuse":
+        raise KactError(f"{len(refused)} of the files in '{root}' cannot be used: {listed}.", advice)
+    _log.warning("Skipped in %s: %s.", root, "; ".join(refused))
