@@ -9,6 +9,7 @@ from rich.table import Table
 
 from kact import activations, optimizers
 from kact.models import MODELS, initializers
+from kact.presets import config_path, preset_names
 from kact.runs import Run
 from kact.spec import choose
 from kact.tasks import TASKS
@@ -85,7 +86,7 @@ def print_run(run: Run) -> None:
 
 
 def print_list(what: str) -> None:
-    """Print one registry: activations, models, tasks, optimizers, schedules or initializers.
+    """Print one registry: activations, models, tasks, presets, optimizers, schedules or initializers.
 
     Raises:
         KactError: for anything else, with the choices.
@@ -119,6 +120,7 @@ _LISTS = {
     "activations": (("name", "formula", "parameters", "source"), _activation_rows),
     "models": (("name", "what"), lambda: [(name, model.summary) for name, model in MODELS.items()]),
     "tasks": (("name", "input", "classes", "model", "what"), _task_rows),
+    "presets": (("name", "what"), lambda: [(name, _first_comment(name)) for name in preset_names()]),
     "optimizers": (("name", "parameters", "learning rate", "source"), _optimizer_rows),
     "schedules": (
         ("name", "parameters"),
@@ -126,6 +128,10 @@ _LISTS = {
     ),
     "initializers": (("name",), lambda: [(name,) for name in initializers.SCHEMES]),
 }
+
+
+def _first_comment(preset: str) -> str:
+    return config_path(preset).read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
 
 
 def _parameters(values: Mapping[str, object]) -> str:
