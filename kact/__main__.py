@@ -23,7 +23,7 @@ commands:
   train      train one network with one activation
   predict    label images, or tag words, with a trained run
   inspect    show what a run was and how it ended
-  list       activations, models, presets, tasks, optimizers, schedules, initializers
+  list       activations, models, presets, tasks, recipes, optimizers, schedules, initializers
 
 `kact COMMAND --help` says more of each. Start with: kact train
 """
@@ -132,7 +132,7 @@ def _list(arguments: list[str]) -> int:
         what: Annotated[
             str,
             tyro.conf.Positional,
-            tyro.conf.arg(help="activations, models, presets, tasks, optimizers, schedules or initializers"),
+            tyro.conf.arg(help="activations, models, presets, tasks, recipes, optimizers, schedules or initializers"),
         ],
     ) -> int:
         """Show what there is to choose from."""

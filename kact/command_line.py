@@ -19,6 +19,7 @@ from kact import backend
 from kact.errors import KactError, nearest
 from kact.experiment import Experiment, default_model
 from kact.models import MODELS, Model, make_model
+from kact.recipes import config_path
 from kact.settings import setting
 
 
@@ -114,7 +115,7 @@ _DESCRIPTION = """Train one network with one activation, and score it on test on
 
 The flags below are those of the chosen --model; add --model NAME before --help to see another's.
 A run goes to OUT/LABEL/ and is safe on disk after every epoch: the same command takes a stopped run up again.
---config FILE reads an experiment from TOML (such as a run's experiment.toml); flags win over the file.
+--config FILE reads an experiment from TOML (such as a run's experiment.toml) or a recipe; flags win over it.
 
 Example: {program} --task cifar10 --model lenet --activation mish --learning-rate 0.05
 """
@@ -176,6 +177,7 @@ def _model(arguments: Sequence[str], given: dict[str, Any]) -> Model:
 
 
 def _read_config(path: str) -> dict[str, Any]:
+    path = str(config_path(path))
     Experiment.load(path)  # complains of anything unusable, with the file's name
     return tomllib.loads(Path(path).read_text(encoding="utf-8"))
 

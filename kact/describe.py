@@ -9,6 +9,7 @@ from rich.table import Table
 
 from kact import activations, optimizers
 from kact.models import MODELS, PRESETS, initializers
+from kact.recipes import config_path, recipe_names
 from kact.runs import Run
 from kact.spec import choose
 from kact.tasks import TASKS
@@ -85,7 +86,7 @@ def print_run(run: Run) -> None:
 
 
 def print_list(what: str) -> None:
-    """Print one registry: activations, models, presets, tasks, optimizers, schedules or initializers.
+    """Print one registry: activations, models, presets, tasks, recipes, optimizers, schedules or initializers.
 
     Raises:
         KactError: for anything else, with the choices.
@@ -126,6 +127,7 @@ _LISTS = {
     "models": (("name", "what"), lambda: [(name, model.summary) for name, model in MODELS.items()]),
     "presets": (("name", "study", "model", "parameters", "what"), _preset_rows),
     "tasks": (("name", "input", "classes", "model", "options", "what"), _task_rows),
+    "recipes": (("name", "what"), lambda: [(name, _first_comment(name)) for name in recipe_names()]),
     "optimizers": (("name", "parameters", "learning rate", "source"), _optimizer_rows),
     "schedules": (
         ("name", "parameters"),
@@ -133,6 +135,10 @@ _LISTS = {
     ),
     "initializers": (("name",), lambda: [(name,) for name in initializers.SCHEMES]),
 }
+
+
+def _first_comment(recipe: str) -> str:
+    return config_path(recipe).read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
 
 
 def _parameters(values: Mapping[str, object]) -> str:

@@ -162,7 +162,8 @@ class Predictor:
         from PIL import Image
 
         opened = image if isinstance(image, Image.Image) else open_image(image)
-        return to_array(opened, self.task.input_shape, self.task.fit).astype(np.float32)
+        height, width, channels = self.task.input_shape
+        return to_array(opened, (height, width, channels), self.task.fit).astype(np.float32)
 
     def _named(self, row: np.ndarray) -> Prediction:
         ranked = {self.task.labels[i]: float(row[i]) for i in np.argsort(-row, kind="stable")}

@@ -13,6 +13,7 @@ from kact.models.initializers import SCHEMES
 IMAGE = (32, 32, 3)
 LARGER = {"alexnet": (63, 63, 3)}  # the least that it takes
 SMALLER = {"alexnet": {"filters": (4, 5, 6, 7, 8), "hidden_units": (20, 10)}}
+IMAGE_MODELS = [name for name, model in MODELS.items() if model.input == "image"]  # taggers: test_taggers.py
 
 
 def parameters(model):
@@ -90,7 +91,7 @@ def test_units_of_study_5_pool_before_they_activate():
     assert "dense1_dropout" not in names
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", IMAGE_MODELS)
 def test_every_hidden_non_linearity_is_the_activation(name, rng):
     """With a linear activation and average pooling each model is affine: f(a) + f(b) = f(a + b) + f(0)."""
     sizes = {} if name in ("mlp", "strided_cnn") else {"pool": "average"}
@@ -102,7 +103,7 @@ def test_every_hidden_non_linearity_is_the_activation(name, rng):
     np.testing.assert_allclose(together, apart, atol=1e-3 * np.abs(apart).max())
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", IMAGE_MODELS)
 def test_one_fresh_activation_a_site(name):
     """PReLU, which has weights, shows each site: as many activations as hidden layers, none shared."""
     model = build_model({"name": name, **SMALLER.get(name, {})}, LARGER.get(name, IMAGE), 10, activation="prelu")

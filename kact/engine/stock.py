@@ -32,14 +32,14 @@ class StockEngine:
     def __init__(self, model: keras.Model, optimizer: keras.Optimizer, loss: Callable[..., Any], l2: float) -> None:
         self.model = model
         metrics: list[Any] = ["accuracy"]
-        tags = len(model.output_shape) == 3  # a label a token: weights say which are real, and are obeyed throughout
         if l2:
             for variable in model.trainable_variables:
                 variable.regularizer = keras.regularizers.L2(l2 / 2)
-        if l2 or tags:  # Keras' own includes the penalty, and weighs each batch alike
-            metrics.append(keras.metrics.MeanMetricWrapper(loss, name="data_loss"))
-        if tags:
-            model.compile(optimizer=optimizer, loss=_TokenLoss(loss), weighted_metrics=metrics)
+            metrics.append(keras.metrics.MeanMetricWrapper(loss, name="data_loss"))  # Keras' own includes the penalty
+        if len(model.output_shape) == 3:  # a label a token: weights say which are real
+            right = keras.metrics.sparse_categorical_accuracy
+            counted = [_TokenMean(right, name="accuracy"), _TokenMean(loss, name="data_loss")]
+            model.compile(optimizer=optimizer, loss=_TokenLoss(loss), weighted_metrics=counted)
         else:
             model.compile(optimizer=optimizer, loss=loss, metrics=metrics)
         model.optimizer.build(model.trainable_variables)  # which in float16 is a loss-scaling one around ours
@@ -97,3 +97,15 @@ class _TokenLoss(keras.losses.Loss):
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         return self.loss(y_true, y_pred)
+
+
+class _TokenMean(keras.metrics.Mean):
+    """A mean in which each real token counts once; Keras' own averages each sentence first."""
+
+    def __init__(self, value: Callable[..., Any], name: str) -> None:
+        super().__init__(name=name)
+        self.value = value
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        values = keras.ops.reshape(self.value(y_true, y_pred), (-1,))  # (batch·time,)
+        super().update_state(values, keras.ops.reshape(sample_weight, (-1,)))

@@ -93,10 +93,10 @@ class Tagger(Model):
 
 
 def embedding(x: Any, rows: int, units: int, blocks: Blocks, *, name: str) -> Any:
-    """Look indices up in a table of `rows` vectors, drawn from U(-√(3/units), √(3/units)): a vector of length 1."""
+    """Look indices up in a table of `rows` vectors, uniform at the start and about 4 long (chosen on Oct27-dev)."""
     import keras
 
-    limit = math.sqrt(3 / units)
+    limit = 4 * math.sqrt(3 / units)
     drawn = keras.initializers.RandomUniform(-limit, limit, seed=_seed(blocks, name))
     return keras.layers.Embedding(rows, units, embeddings_initializer=drawn, name=f"{name}_embedding")(x)
 

@@ -41,6 +41,7 @@ class WindowTagger(Tagger):
         import keras
         from keras import ops
 
+        x = blocks.drop(x, name="token")
         side = self.window // 2
         if side:
             padded = keras.layers.ZeroPadding1D(side, name="window_padding")(x)

@@ -10,13 +10,14 @@ times, abbreviations with dots or slashes, and hyphenated faces are one token ea
 from __future__ import annotations
 
 import functools
+import html
 import re
 from collections.abc import Callable
 from typing import Any
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 _APOSTROPHES = str.maketrans({"’": "'", "‘": "'", "ʼ": "'"})
-_RUN = re.compile(r"([!?]+[!?.]*[!?.]|\.{2,}|-{2,}|\*{2,})")
+_RUN = re.compile(r"[!?][!?.]+|\.{2,}|-{2,}|\*{2,}|([^\w\s])\1{3,}")  # nltk cuts runs to three, or apart
 _WHOLE = re.compile(
     r"""[$£€]?\d+([.,:]\d+)*(%|[kmKM]|[ap]m|st|nd|rd|th)?   # $5.00  8:30  25%  10k  3rd
     | \#\d+
@@ -38,23 +39,26 @@ def tokenize(text: str) -> list[str]:
     Null bytes and other control characters count as spaces.
     """
     tokens: list[str] = []
-    for chunk in _CONTROL.sub(" ", text).translate(_APOSTROPHES).split():
+    for chunk in _CONTROL.sub(" ", html.unescape(text)).translate(_APOSTROPHES).split():
         for start in range(0, len(chunk), _LONGEST_CHUNK):
             part = chunk[start : start + _LONGEST_CHUNK]
             tokens += [part] if _WHOLE.fullmatch(part) else _cut(part)
-    return [clean for token in tokens if (clean := _CONTROL.sub("", token))]  # nltk decodes "&#0;" into a null byte
+    return [clean for token in tokens if (clean := _CONTROL.sub("", token))]  # nltk decodes entities once more
 
 
 def _cut(chunk: str) -> list[str]:
     """Cut a chunk without spaces: around runs of punctuation first, then as nltk does."""
     if "://" in chunk or chunk.startswith("www."):
         return _tokenizer()(chunk)
-    tokens = []
-    for number, part in enumerate(_RUN.split(chunk)):
-        if number % 2:
-            tokens.append(part)
-        elif part:
-            tokens += [part] if _WHOLE.fullmatch(part) else _tokenizer()(part)
+    tokens: list[str] = []
+    end = 0
+    for run in [*_RUN.finditer(chunk), None]:
+        between = chunk[end : run.start() if run else None]
+        if between:
+            tokens += [between] if _WHOLE.fullmatch(between) else _tokenizer()(between)
+        if run:
+            tokens.append(run[0])
+            end = run.end()
     return tokens
 
 
