@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kact import losses
+from kact import backend, losses
 from kact.errors import KactError
 from kact.runs import Run
 from kact.tasks import get_task
@@ -64,7 +64,7 @@ class Predictor:
 
         import kact.activation_layers  # noqa: F401  registers what the file may hold
 
-        return keras.saving.load_model(self._file, compile=False, safe_mode=True)
+        return backend.exact_inference(keras.saving.load_model(self._file, compile=False, safe_mode=True))
 
     def predict(self, images: Sequence[str | Path | Image.Image]) -> list[Prediction]:
         """Return one prediction an image.
