@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from kact import backend
 from kact.command_line import guarded, train_command
 from kact.errors import KactError
+from kact.inspection import FIGURES
 from kact.spec import choose
 
 if TYPE_CHECKING:
@@ -22,10 +23,36 @@ Which activation function, and does it matter? Train the same network with each,
 commands:
   train      train one network with one activation
   predict    label images, or tag words, with a trained run
-  inspect    show what a run was and how it ended
+  inspect    show what a run was and how it ended; draw its feature maps, kernels, curves, confusion
+  export     write a run's network as ONNX, OpenVINO or PyTorch, checked
   list       activations, models, presets, tasks, recipes, optimizers, schedules, initializers
 
 `kact COMMAND --help` says more of each. Start with: kact train
+"""
+
+
+_INSPECT = """Show what a run was: its experiment, how it ended, its scores, its layers, its versions.
+With a flag for a figure it draws that instead and prints where it is.
+
+  kact inspect RUN                                  what was run, in words, with the names of its layers
+  kact inspect RUN --test 10                        feature maps of the first ten test images
+  kact inspect RUN --feature-maps cat.png dog.jpg   feature maps of images of your own
+  kact inspect RUN --test 10 --layer conv1          what an earlier layer makes of them
+  kact inspect RUN --kernels --curves --confusion   three figures
+  kact inspect RUN --curves --out curves.svg        one figure, where and as you want it
+"""
+
+
+_EXPORT = """Write a run's network to a file that needs neither kact nor Keras.
+The file takes batches of any size. It is run beside the model before it is handed over, and deleted if it differs.
+Labels, input shape, units, task and the run's hash travel in it.
+
+  kact export RUN                                        RUN/model.onnx, for ONNX Runtime
+  kact export RUN --format openvino --out net/model.xml  model.xml and model.bin, for OpenVINO
+  kact export RUN --format torch                         RUN/model.pt2, for torch.export.load("model.pt2").module()
+
+The labels: onnx.load(F).metadata_props, openvino.Core().read_model(F).get_rt_info(["kact", "labels"]), or in PyTorch
+  about = {"kact.labels": ""}; torch.export.load(F, extra_files=about)
 """
 
 
@@ -114,15 +141,80 @@ def _print_tagged(texts: Sequence[str], found: "Sequence[Sequence[TaggedToken]]"
 def _inspect(arguments: list[str]) -> int:
     import tyro
 
-    def inspect(run: Annotated[str, tyro.conf.Positional, tyro.conf.arg(help="directory of a finished run")]) -> int:
-        """Show what a run was: its experiment, how it ended, its scores, its layers, its versions."""
+    def inspect(
+        run: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN", help="directory of a finished run")],
+        feature_maps: Annotated[
+            tuple[str, ...],
+            tyro.conf.arg(metavar="IMAGE ...", help="draw what --layer makes of each image, and its prediction"),
+        ] = (),
+        test: Annotated[int, tyro.conf.arg(help="draw the feature maps of the first so many test images")] = 0,
+        layer: Annotated[
+            str | None,
+            tyro.conf.arg(metavar="NAME", help="whose maps; the activation behind the last convolution unless said"),
+        ] = None,
+        kernels: Annotated[bool, tyro.conf.arg(help="draw the weights of the first layer as images")] = False,
+        curves: Annotated[bool, tyro.conf.arg(help="draw loss and accuracy by epoch, train and validation")] = False,
+        confusion: Annotated[bool, tyro.conf.arg(help="draw which test classes are taken for which")] = False,
+        diagnostics: Annotated[
+            bool, tyro.conf.arg(help="draw dead units and gradients by layer (of a run trained with --diagnose)")
+        ] = False,
+        out: Annotated[
+            str | None,
+            tyro.conf.arg(metavar="FILE", help="of the figure, .png or .svg; RUN/figures/WHAT.png unless said"),
+        ] = None,
+        format: Annotated[str, tyro.conf.arg(help="png or svg, where --out is not given")] = "png",
+    ) -> int:
         from kact.describe import print_run
         from kact.runs import Run
 
-        print_run(Run.load(run))
+        maps = bool(feature_maps) or test > 0
+        asked = dict(zip(FIGURES, (maps, kernels, curves, confusion, diagnostics), strict=True))
+        chosen = [name for name, wanted in asked.items() if wanted]
+        if test < 0:
+            raise KactError.parameter("test", test, "a number of images, at least 1")
+        if (out is not None or layer is not None) and not chosen:
+            raise KactError("There is no figure to draw.", "Say which: --test 10, --kernels, --curves or --confusion.")
+        if out is not None and len(chosen) > 1:
+            raise KactError(
+                "--out names one file, and this draws several figures.", "Ask for one, or leave --out away."
+            )
+        if not chosen:
+            print_run(Run.load(run))
+            return 0
+        backend.select_default()
+        from kact.inspection import draw
+
+        found = Run.load(run)
+        for name in chosen:
+            print(draw(found, name, images=feature_maps, test=test, layer=layer, out=out, kind=format))
         return 0
 
-    return tyro.cli(inspect, args=arguments, prog="kact inspect")
+    return tyro.cli(
+        inspect, args=arguments, prog="kact inspect", description=_INSPECT, config=(tyro.conf.FlagCreatePairsOff,)
+    )
+
+
+def _export(arguments: list[str]) -> int:
+    import tyro
+
+    def export(
+        run: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN", help="directory of a finished run")],
+        format: Annotated[str, tyro.conf.arg(help="onnx, openvino or torch")] = "onnx",
+        out: Annotated[
+            str | None, tyro.conf.arg(metavar="FILE", help="RUN/model.onnx, model.xml or model.pt2 unless said")
+        ] = None,
+    ) -> int:
+        backend.select_default()
+        from kact.export import export as write
+
+        written = write(run, format, out)
+        print(
+            f"{written.path}  (run on {written.examples} inputs in batches of 1, 3 and 8:"
+            f" differs from the model by at most {written.difference:.1e})"
+        )
+        return 0
+
+    return tyro.cli(export, args=arguments, prog="kact export", description=_EXPORT)
 
 
 def _list(arguments: list[str]) -> int:
@@ -144,7 +236,7 @@ def _list(arguments: list[str]) -> int:
     return tyro.cli(list_, args=arguments, prog="kact list")
 
 
-_COMMANDS = {"train": _train, "predict": _predict, "inspect": _inspect, "list": _list}
+_COMMANDS = {"train": _train, "predict": _predict, "inspect": _inspect, "export": _export, "list": _list}
 
 if __name__ == "__main__":
     sys.exit(main())

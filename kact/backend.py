@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
+import importlib.util
 import os
 import platform
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,12 +28,24 @@ if TYPE_CHECKING:
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("float32", "tf32", "bfloat16", "float16")
 TRAINING_BACKENDS = ("torch", "tensorflow", "jax")
+BACKENDS = (*TRAINING_BACKENDS, "openvino", "numpy")  # the last two predict only
+
+_Forward = Callable[[Any, Any], tuple[Any, Any]]
 
 
 def select_default() -> None:
-    """Choose torch where `KERAS_BACKEND` is unset; for kact's commands, before they import Keras."""
+    """Choose torch where `KERAS_BACKEND` is unset; for kact's commands, before they import Keras.
+
+    Raises:
+        KactError: if it is set to what is no backend, or to one that is not installed.
+    """
     os.environ.setdefault("KERAS_BACKEND", "torch")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    chosen = choose(os.environ["KERAS_BACKEND"], BACKENDS, {}, "KERAS_BACKEND")
+    if importlib.util.find_spec(chosen) is None:
+        raise KactError(
+            f"KERAS_BACKEND is {chosen!r}, which is not installed.", f"Install it: pip install 'kact[{chosen}]'"
+        )
 
 
 def name() -> str:
@@ -45,6 +58,16 @@ def name() -> str:
 def compiles_shapes() -> bool:
     """Return whether the running backend compiles a program for each shape of input that it meets."""
     return name() in ("tensorflow", "jax")
+
+
+def check_training() -> None:
+    """Raise where the running backend has no gradients.
+
+    Raises:
+        KactError: on openvino and numpy.
+    """
+    if name() not in TRAINING_BACKENDS:
+        raise KactError(f"The {name()} backend predicts only; to train, set KERAS_BACKEND to torch, tensorflow or jax.")
 
 
 def stream(seed: int, purpose: str, epoch: int = 0) -> np.random.Generator:
@@ -69,9 +92,9 @@ def reseed(model: keras.Model, seed: int, epoch: int) -> None:
     These are the states of the model's Keras seed generators and, on torch, torch's own generator, from which Keras'
     dropout draws there.
     """
-    states = [variable for variable in model.non_trainable_variables if variable.path.endswith("seed_generator_state")]
+    states = [variable for variable in model.non_trainable_variables if _is_random_state(variable)]
     for index, state in enumerate(states):
-        state.assign(np.array([stream_seed(seed, f"layer {index}", epoch), 0], dtype="uint32"))
+        state.assign(_random_state(seed, index, epoch))
     if name() == "torch":
         import torch
 
@@ -83,6 +106,78 @@ def to_numpy(value: Any) -> np.ndarray:
     from keras import ops
 
     return np.array(ops.convert_to_numpy(value))
+
+
+def gradients(
+    model: keras.Model, inputs: Any, loss: Callable[[Any], Any]
+) -> Callable[[], tuple[list[np.ndarray], list[np.ndarray]]]:
+    """Return a function of a model's outputs as a training step would compute them, and of a loss' gradients.
+
+    Batch norm uses this batch's statistics and dropout is on, drawing the same each time, yet nothing is changed by it:
+    not a weight, not a running average, not a random state.
+
+    Args:
+        model: built; with a list of outputs.
+        inputs: arrays as the model takes them.
+        loss: from the list of outputs, as tensors, to a scalar.
+
+    Returns:
+        A function without arguments that returns, for the weights of the moment, the outputs and one gradient for each
+        of `model.trainable_variables`.
+
+    Raises:
+        KactError: on a backend without gradients.
+    """
+    import keras
+
+    check_training()
+    inputs = keras.tree.map_structure(keras.ops.convert_to_tensor, inputs)
+
+    def forward(trainable: Any, others: Any) -> tuple[Any, Any]:
+        outputs, _ = model.stateless_call(trainable, others, inputs, training=True)
+        return loss(outputs), outputs
+
+    differentiated = _DIFFERENTIATE[name()](forward)
+
+    def at_the_moment() -> tuple[list[np.ndarray], list[np.ndarray]]:
+        trainable = [variable.value for variable in model.trainable_variables]
+        others = [
+            keras.ops.convert_to_tensor(_random_state(0, index, 0)) if _is_random_state(variable) else variable.value
+            for index, variable in enumerate(model.non_trainable_variables)
+        ]
+        outputs, found = differentiated(trainable, others)
+        return [to_numpy(output) for output in outputs], [to_numpy(gradient) for gradient in found]
+
+    return at_the_moment
+
+
+def exact_inference(model: keras.Model) -> keras.Model:
+    """Return the model, told to compute in float32 where its backend would choose a shorter type by itself.
+
+    That is OpenVINO, which on CPUs with bfloat16 or float16 units is wrong by 1e-2 without the hint. Keras has no
+    setting for it, so the one call that compiles this model is given the hint; other models and the process are left
+    alone.
+    """
+    if name() != "openvino":
+        return model
+    import openvino
+
+    compile_for = model._get_compiled_model
+
+    def compile_in_float32(data: Any) -> Any:
+        original = openvino.compile_model
+
+        def with_hint(graph: Any, device: str, config: dict[str, Any] | None = None) -> Any:
+            return original(graph, device, {**(config or {}), "INFERENCE_PRECISION_HINT": "f32"})
+
+        openvino.compile_model = with_hint
+        try:
+            return compile_for(data)
+        finally:
+            openvino.compile_model = original
+
+    model._get_compiled_model = compile_in_float32
+    return model
 
 
 @contextlib.contextmanager
@@ -127,10 +222,58 @@ def run_settings(device: str, precision: str) -> Iterator[str]:
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that a result may depend on."""
     found = {"python": platform.python_version(), "platform": platform.platform()}
-    for package in ("kact", "keras", "torch", "tensorflow", "jax", "numpy", "scikit-learn"):
+    for package in ("kact", "keras", "torch", "tensorflow", "jax", "openvino", "numpy", "scikit-learn"):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             found[package] = importlib.metadata.version(package)
     return found
+
+
+def _is_random_state(variable: Any) -> bool:
+    return variable.path.endswith("seed_generator_state")
+
+
+def _random_state(seed: int, index: int, epoch: int) -> np.ndarray:
+    return np.array([stream_seed(seed, f"layer {index}", epoch), 0], dtype="uint32")
+
+
+def _torch_gradients(forward: _Forward) -> _Forward:
+    import torch
+
+    def differentiated(trainable: Any, others: Any) -> tuple[Any, Any]:
+        leaves = [value.detach().clone().requires_grad_() for value in trainable]
+        with torch.random.fork_rng(), torch.enable_grad():
+            torch.manual_seed(0)  # dropout draws from torch's own generator
+            loss, outputs = forward(leaves, others)
+            found = torch.autograd.grad(loss, leaves, allow_unused=True, materialize_grads=True)
+        return [output.detach() for output in outputs], found
+
+    return differentiated
+
+
+def _tensorflow_gradients(forward: _Forward) -> _Forward:
+    import tensorflow
+
+    def differentiated(trainable: Any, others: Any) -> tuple[Any, Any]:
+        leaves = [tensorflow.identity(value) for value in trainable]
+        with tensorflow.GradientTape() as tape:
+            tape.watch(leaves)
+            loss, outputs = forward(leaves, others)
+        return outputs, tape.gradient(loss, leaves, unconnected_gradients="zero")
+
+    return differentiated
+
+
+def _jax_gradients(forward: _Forward) -> _Forward:
+    import jax
+
+    def differentiated(trainable: Any, others: Any) -> tuple[Any, Any]:
+        found, outputs = jax.grad(forward, has_aux=True)(trainable, others)
+        return outputs, found
+
+    return jax.jit(differentiated)  # op by op it takes a minute to compile
+
+
+_DIFFERENTIATE = {"torch": _torch_gradients, "tensorflow": _tensorflow_gradients, "jax": _jax_gradients}
 
 
 def _sequence(seed: int, purpose: str, epoch: int) -> np.random.SeedSequence:

@@ -30,6 +30,7 @@ class TrainOptions:
     out: str = setting("runs", "directory of runs")
     device: str = setting("auto", "where to train; auto is CUDA where there is one", choices=backend.DEVICES)
     continue_from: str | None = setting(None, "a finished run whose curve goes on, with more --epochs")
+    diagnose: bool = setting(False, "write diagnostics.csv: dead units and gradients by layer, epoch by epoch")
     quiet: bool = setting(False, "print the summary only")
 
 
@@ -49,6 +50,7 @@ def train_command(arguments: Sequence[str], program: str = "python -m kact.train
                 device=options.device,
                 progress=console,
                 continue_from=options.continue_from,
+                diagnose=options.diagnose,
             )
         except KeyboardInterrupt:
             command = shlex.join([*program.split(), *arguments])

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kact import losses
+from kact import backend, losses
 from kact.errors import KactError
 from kact.images import open_image, to_array
 from kact.runs import Run
@@ -83,7 +83,7 @@ class Predictor:
         import kact.activation_layers
         import kact.engine.masked_lstm  # noqa: F401  likewise
 
-        return keras.saving.load_model(self._file, compile=False, safe_mode=True)
+        return backend.exact_inference(keras.saving.load_model(self._file, compile=False, safe_mode=True))
 
     @cached_property
     def vocabulary(self) -> Vocabulary:

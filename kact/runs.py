@@ -224,7 +224,9 @@ class RunDirectory:
 
     def finish(self, metrics: dict[str, Any]) -> None:
         """Note the hashes of all files and write `metrics.json`, which makes the run finished."""
-        names = ("experiment.toml", "history.csv", "test_curve.csv", "model.keras", "vocabulary.json")
+        names = (
+            "experiment.toml", "history.csv", "test_curve.csv", "diagnostics.csv", "model.keras", "vocabulary.json"
+        )  # fmt: skip
         files = {name: sha256(self.path / name) for name in names if (self.path / name).is_file()}
         metrics["provenance"]["files"] = files
         with atomic(self.path / "metrics.json") as temporary:

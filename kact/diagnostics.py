@@ -1,0 +1,320 @@
+"""Looking inside a network: feature maps, first kernels, dead and saturated units, gradients by layer.
+
+A unit is what has weights of its own: a neuron of a dense layer, a whole map of a convolution. It is *dead* when the
+activation's slope at it is zero (below `DEAD_SLOPE`) for every example, position and time step of a sample, so that no
+gradient reaches its weights; *saturated* when the slope is below `SATURATED_SLOPE` for at least `SATURATED_SHARE` of
+them. These are the hard and the soft saturation of Gulcehre et al. 2016 (https://arxiv.org/abs/1603.00391), asked of
+the inputs that a network meets, and they hold for any activation: slopes are differences of the layer itself.
+
+>>> from kact.models import build_model
+>>> model = build_model("mlp", (8, 8, 1), 10, activation="relu")
+>>> feature_maps(model, np.zeros((3, 8, 8, 1)), layer="dense1_activation").shape
+(3, 128)
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from kact import backend
+from kact.activation_layers import ActivationLayer
+from kact.errors import KactError
+from kact.files import atomic
+
+DEAD_SLOPE = 1e-5  # what differences in float32 can tell from zero
+SATURATED_SLOPE = 0.01
+SATURATED_SHARE = 0.95
+
+_STEP = 0.01  # of the differences; the error of a slope is about 2e-5 where the third derivative is about 1
+_MOST_EXAMPLES, _FEWEST_EXAMPLES = 256, 16
+_MOST_NUMBERS = 50_000_000  # activations looked at together: 200 MB
+_BATCH = 256
+
+_ACTIVATIONS = (
+    ActivationLayer,
+    keras.layers.Activation,
+    keras.layers.ReLU,
+    keras.layers.LeakyReLU,
+    keras.layers.PReLU,
+    keras.layers.ELU,
+)
+_CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D)
+
+Record = dict[str, Any]
+
+
+def feature_maps(model: keras.Model, inputs: Any, layer: str | None = None) -> np.ndarray:
+    """Return what a layer makes of each input, at inference.
+
+    Args:
+        model: a functional model, on any backend.
+        inputs: `(n, height, width, channels)`, or what else the model takes, in any number.
+        layer: a layer's name; `last_maps(model)` if None.
+
+    Returns:
+        `(n, height, width, maps)` for layers of maps, else `(n, ..., units)`; float32.
+
+    Raises:
+        KactError: for an unknown layer, or None where the model has no convolution.
+
+    Example:
+        >>> from kact.models import build_model
+        >>> feature_maps(build_model("lenet", (32, 32, 3), 10), np.zeros((2, 32, 32, 3))).shape
+        (2, 10, 10, 16)
+    """
+    name = last_maps(model) if layer is None else layer
+    names = [one.name for one in model.layers]
+    if name not in names:
+        raise KactError.parameter("layer", name, "one of the model's layers", choices=names)
+    probe = backend.exact_inference(keras.Model(model.input, model.get_layer(name).output))
+    count = len(keras.tree.flatten(inputs)[0])
+    parts = [
+        backend.to_numpy(probe.predict_on_batch(as_stored(inputs, slice(start, start + _BATCH))))
+        for start in range(0, count, _BATCH)
+    ]
+    return np.concatenate(parts) if parts else np.zeros((0, *probe.output.shape[1:]), np.float32)
+
+
+def last_maps(model: keras.Model) -> str:
+    """Return the name of the activation behind the last convolution, or of the convolution if it has none.
+
+    Raises:
+        KactError: if the model has no convolution.
+
+    Example:
+        >>> from kact.models import build_model
+        >>> last_maps(build_model("lenet", (32, 32, 3), 10))
+        'conv2_activation'
+    """
+    found = None
+    for layer in model.layers:
+        follows = isinstance(found, _CONVOLUTIONS) and isinstance(layer, _ACTIVATIONS) and len(layer.output.shape) == 4
+        if follows or isinstance(layer, _CONVOLUTIONS):
+            found = layer
+    if found is None:
+        raise KactError(
+            f"The model {model.name!r} has no convolution, so it has no feature maps.",
+            "Name a layer to look at, or inspect the run of a convolutional model.",
+        )
+    return found.name
+
+
+def first_kernels(model: keras.Model) -> np.ndarray:
+    """Return the weights of the first layer that has any, one small image a unit.
+
+    Args:
+        model: whose inputs are images.
+
+    Returns:
+        `(units, height, width, channels)`: a convolution's kernels, or a dense layer's weights laid out as its input.
+
+    Raises:
+        KactError: if the first layer with a kernel does not look at images.
+
+    Example:
+        >>> from kact.models import build_model
+        >>> first_kernels(build_model("lenet", (32, 32, 3), 10)).shape
+        (6, 5, 5, 3)
+    """
+    shape = keras.tree.flatten(model.input)[0].shape[1:]
+    for layer in model.layers:
+        kernel = getattr(layer, "kernel", None)
+        if kernel is None:
+            continue
+        weights = backend.to_numpy(kernel)
+        if weights.ndim == 4:
+            return weights.transpose(3, 0, 1, 2)  # (maps, height, width, channels)
+        if weights.ndim == 2 and len(shape) == 3 and len(weights) == math.prod(shape):
+            return weights.T.reshape(-1, *shape)  # (units, height, width, channels)
+        break
+    raise KactError(f"The first layer of the model {model.name!r} does not look at images, so it has no kernels.")
+
+
+def slopes(layer: keras.layers.Layer, z: np.ndarray) -> np.ndarray:
+    """Return the slope of an element-wise activation layer at each of its inputs, by central differences in float32.
+
+    Args:
+        layer: the activation, at inference.
+        z: its inputs, float32, of any shape that it takes.
+
+    Example:
+        >>> from kact import activations
+        >>> slopes(activations.make("relu"), np.array([[-3.0, 2.0]], "float32")).round(3).tolist()
+        [[0.0, 1.0]]
+    """
+    step = np.float32(_STEP) * np.maximum(np.abs(z) / 32, 1)  # longer where float32 is coarse
+    above, below = z + step, z - step
+    rise = backend.to_numpy(layer(above)).astype(np.float64) - backend.to_numpy(layer(below))
+    return rise / (above.astype(np.float64) - below)  # what the steps came to when rounded
+
+
+def dead_and_saturated(slope: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return which units are dead and which saturated, given their slopes on a sample.
+
+    Args:
+        slope: `(..., units)`.
+
+    Returns:
+        Two boolean arrays `(units,)`; a dead unit is saturated too.
+
+    Example:
+        >>> [which.tolist() for which in dead_and_saturated(np.array([[0.0, 0.0, 1.0], [0.0, 1.0, 1.0]]))]
+        [[True, False, False], [True, False, False]]
+    """
+    flat = np.abs(slope).reshape(-1, slope.shape[-1])  # (examples · positions, units)
+    return (flat < DEAD_SLOPE).all(axis=0), (flat < SATURATED_SLOPE).mean(axis=0) >= SATURATED_SHARE
+
+
+def observer(
+    model: keras.Model, inputs: Any, labels: np.ndarray, loss: Callable[..., Any], weights: np.ndarray | None = None
+) -> Callable[[], list[Record]]:
+    """Return what looks at a network as a training step sees it; nothing is changed by looking.
+
+    Args:
+        model: functional, on a backend that trains.
+        inputs, labels: a sample, as the model and the loss take them.
+        loss: from (labels, outputs) to a loss an example.
+        weights: of each example (or token) in the mean loss; all alike if None.
+
+    Returns:
+        A function without arguments that returns, for the weights of the moment, one record for each layer that has
+        weights or is an activation: `layer`, `units`, `dead` and `saturated` (shares in [0, 1]), `activation_mean` and
+        `activation_std` (of its outputs), `gradient_norm` (‖∂loss/∂w‖ over all of its weights). What a layer does not
+        have is None; shares of a network whose numbers overflowed are NaN.
+
+    Raises:
+        KactError: on a backend without gradients.
+    """
+    sites = [layer for layer in model.layers if isinstance(layer, _ACTIVATIONS)]
+    ends = [end for site in sites for end in (site.input, site.output)]
+    probe = keras.Model(model.input, [model.output, *ends])
+
+    def mean_loss(outputs: Sequence[Any]) -> Any:
+        each = loss(labels, outputs[0])
+        if weights is None:
+            return keras.ops.mean(each)
+        return keras.ops.sum(each * keras.ops.convert_to_tensor(weights)) / float(np.sum(weights))
+
+    compute = backend.gradients(probe, inputs, mean_loss)
+
+    def look() -> list[Record]:
+        outputs, gradients = compute()
+        gradient_of = {id(variable): one for variable, one in zip(probe.trainable_variables, gradients, strict=True)}
+        seen = {site.name: (outputs[1 + 2 * i], outputs[2 + 2 * i]) for i, site in enumerate(sites)}
+        records = []
+        for layer in model.layers:
+            own = [gradient_of[id(variable)] for variable in layer.trainable_variables]
+            if not own and layer.name not in seen:
+                continue
+            record = {**dict.fromkeys(COLUMNS[1:]), "layer": layer.name}
+            if layer.name in seen:
+                record |= _activity(layer, *seen[layer.name])
+            if own:
+                record["gradient_norm"] = math.sqrt(sum(float(np.sum(np.square(one, dtype=np.float64))) for one in own))
+            records.append(record)
+        return records
+
+    return look
+
+
+COLUMNS = ("epoch", "layer", "units", "dead", "saturated", "activation_mean", "activation_std", "gradient_norm")
+
+
+@dataclass
+class Diary:
+    """The observations of one run, epoch by epoch, in a CSV file; epoch 0 is before training.
+
+    Args:
+        path: of the file, which is whole after each epoch.
+        epochs_done: of the run; what the file holds of later epochs, or of a run that begins anew, is forgotten.
+    """
+
+    path: Path
+    epochs_done: int
+
+    def __post_init__(self) -> None:
+        known = read_diary(self.path) if self.epochs_done and self.path.exists() else []
+        self.records = [record for record in known if record["epoch"] <= self.epochs_done]
+
+    def note(self, epoch: int, look: Callable[[], list[Record]]) -> None:
+        """Add the records that `look()` returns, unless this epoch's are there already."""
+        if any(record["epoch"] == epoch for record in self.records):
+            return
+        self.records += [{"epoch": epoch, **record} for record in look()]
+        with atomic(self.path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(self.records)
+
+
+def read_diary(path: Path) -> list[Record]:
+    """Return the records of a `diagnostics.csv`; an empty cell is None.
+
+    Raises:
+        KactError: if there is none, or it is damaged.
+    """
+    if not path.is_file():
+        raise KactError(
+            f"The run in '{path.parent}' was not diagnosed.", "Train it to another --out with `kact train --diagnose`."
+        )
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        return [{key: _number(key, value) for key, value in row.items()} for row in rows]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise KactError(f"'{path}' is damaged: {error}.") from None
+
+
+def sample(model: keras.Model, length: int) -> np.ndarray:
+    """Return which of `length` examples to look at: the same ones for each epoch, evenly spaced, as many as fit.
+
+    At most 256, fewer where their activations would take more than about 200 MB, at least 16.
+
+    Example:
+        >>> from kact.models import build_model
+        >>> sample(build_model("mlp", (8, 8, 1), 10), 1000)[:3].tolist()
+        [0, 3, 7]
+    """
+    sizes = [math.prod(side or 1 for side in layer.output.shape[1:]) for layer in model.layers]
+    count = min(length, max(_FEWEST_EXAMPLES, min(_MOST_EXAMPLES, _MOST_NUMBERS // max(sum(sizes), 1))))
+    return np.unique(np.linspace(0, length - 1, count).astype(np.int64))
+
+
+def _activity(layer: keras.layers.Layer, z: np.ndarray, out: np.ndarray) -> Record:
+    z, out = z.astype(np.float32), out.astype(np.float64)
+    with np.errstate(all="ignore"):  # a run that diverges has infinite activations, and says so
+        dead, saturated = dead_and_saturated(slopes(layer, z))
+        whole = np.isfinite(z).all()
+        return {
+            "units": out.shape[-1],
+            "dead": float(dead.mean()) if whole else math.nan,
+            "saturated": float(saturated.mean()) if whole else math.nan,
+            "activation_mean": float(out.mean()),
+            "activation_std": float(out.std()),
+        }
+
+
+def as_stored(inputs: Any, rows: slice = slice(None)) -> Any:
+    """Return some rows of arrays as the network takes them: pixels as float32, indices as they are."""
+
+    def cut(array: np.ndarray) -> np.ndarray:
+        part = np.asarray(array[rows])
+        return part if part.dtype.kind == "i" else part.astype(np.float32)
+
+    return keras.tree.map_structure(cut, inputs)
+
+
+def _number(key: str, text: str) -> Any:
+    if key == "layer":
+        return text
+    if text == "":
+        return None
+    return int(text) if key in ("epoch", "units") else float(text)

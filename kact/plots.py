@@ -1,0 +1,270 @@
+"""Figures, drawn from results alone: feature maps, first kernels, curves, confusion, diagnostics.
+
+Each function returns a Matplotlib figure of its own, without pyplot, so no window opens and no global setting changes.
+Colours are Okabe & Ito's (https://jfly.uni-koeln.de/color/), told apart with any colour vision, and lines differ in
+more than colour.
+
+>>> figure = curves([{"epoch": 1, "train_loss": 1.0, "validation_loss": 1.2}], title="a run")
+>>> [axes.get_ylabel() for axes in figure.axes]
+['loss']
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kact.errors import KactError
+from kact.files import atomic
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+FORMATS = ("png", "svg")
+
+_BLUE, _ORANGE, _GREEN, _GREY = "#0072B2", "#D55E00", "#009E73", "#555555"
+_SPLITS = {"train": (_BLUE, "-", "o"), "validation": (_ORANGE, "--", "s")}
+_MOST_MAPS, _MOST_KERNELS, _MOST_COUNTED = 32, 64, 15
+_MOST_IMAGES = 50
+
+
+def feature_map_sheet(
+    images: np.ndarray, maps: np.ndarray, captions: Sequence[str], *, title: str, right: Sequence[bool | None] = ()
+) -> Figure:
+    """Draw each image in a row with its feature maps, all on one scale.
+
+    Args:
+        images: `(n, height, width, 1 or 3)`, in [0, 255]; at most 50 are drawn.
+        maps: `(n, map height, map width, maps)`; the first 32 are drawn.
+        captions: under each image, such as what the network says of it.
+        title: of the figure.
+        right: whether each caption is right (green), wrong (orange) or unknown (None: black).
+
+    Returns:
+        The figure. One scale for all maps makes a dead one show as flat; one in 200 values may lie beyond it.
+    """
+    from matplotlib.figure import Figure
+
+    images, maps = images[:_MOST_IMAGES], maps[:_MOST_IMAGES, ..., :_MOST_MAPS]
+    count, shown = len(images), maps.shape[-1]
+    marks = list(right) or [None] * count
+    colours, low, high = _scale(maps)
+    figure = Figure(figsize=(2.6 + 0.62 * shown, 0.9 + 0.78 * count), layout="constrained", dpi=130)
+    figure.suptitle(title, fontsize=10)
+    # The captions' column is as wide as three maps.
+    axes = figure.subplots(count, shown + 1, squeeze=False, width_ratios=[2.6, *[1] * shown])
+    drawn: Any = None
+    for row in range(count):
+        _picture(axes[row, 0], images[row])
+        axes[row, 0].set_anchor("E")
+        colour = {None: "black", True: _GREEN, False: _ORANGE}[marks[row]]
+        axes[row, 0].set_ylabel(captions[row], rotation=0, ha="right", va="center", fontsize=8, color=colour)
+        for column in range(shown):
+            one = axes[row, column + 1]
+            drawn = one.imshow(maps[row, ..., column], cmap=colours, vmin=low, vmax=high, interpolation="nearest")
+            _bare(one)
+            if row == 0:
+                one.set_title(str(column + 1), fontsize=8, color=_GREY)
+    if drawn is not None:
+        figure.colorbar(drawn, ax=axes, location="right", shrink=min(1.0, 3 / count), label="activation", pad=0.01)
+    return figure
+
+
+def kernel_sheet(kernels: np.ndarray, *, title: str) -> Figure:
+    """Draw the kernels of a first layer, in colour where they see three channels.
+
+    Args:
+        kernels: `(units, height, width, channels)`; the first 64 are drawn.
+        title: of the figure.
+
+    Returns:
+        The figure. Grey is a weight of zero; all kernels share one scale.
+    """
+    from matplotlib.figure import Figure
+
+    kernels = kernels[:_MOST_KERNELS]
+    limit = float(np.abs(kernels).max(initial=0)) or 1.0
+    columns = math.ceil(math.sqrt(len(kernels) * 1.6))
+    rows = math.ceil(len(kernels) / columns)
+    figure = Figure(figsize=(max(5.0, 0.8 * columns + 1.2), 0.9 + 0.95 * rows), layout="constrained", dpi=130)
+    figure.suptitle(title, fontsize=10)
+    axes = figure.subplots(rows, columns, squeeze=False)
+    drawn: Any = None
+    for number, one in enumerate(axes.flat):
+        _bare(one)
+        if number >= len(kernels):
+            one.set_axis_off()
+        elif kernels.shape[-1] == 3:
+            one.imshow(0.5 + kernels[number] / (2 * limit), interpolation="nearest")
+            one.set_title(str(number + 1), fontsize=8, color=_GREY)
+        else:
+            mean = kernels[number].mean(axis=-1)
+            drawn = one.imshow(mean, cmap="PuOr_r", vmin=-limit, vmax=limit, interpolation="nearest")
+            one.set_title(str(number + 1), fontsize=8, color=_GREY)
+    if drawn is not None:
+        figure.colorbar(drawn, ax=axes, label="weight", shrink=0.8)
+    return figure
+
+
+def curves(history: Sequence[dict[str, float]], *, title: str, kept_epoch: int = 0) -> Figure:
+    """Draw loss and accuracy on train and validation over the epochs.
+
+    Args:
+        history: a run's rows; `train_accuracy` and `validation_accuracy` may be missing.
+        title: of the figure.
+        kept_epoch: the epoch whose weights were kept, marked where it is not 0.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    scores = [name for name in ("loss", "accuracy") if f"train_{name}" in history[0]]
+    figure = Figure(figsize=(4.6 * len(scores), 3.4), layout="constrained", dpi=130)
+    figure.suptitle(title, fontsize=10)
+    epochs = [row["epoch"] for row in history]
+    for axes, score in zip(figure.subplots(1, len(scores), squeeze=False)[0], scores, strict=True):
+        for split, (colour, line, mark) in _SPLITS.items():
+            values = [row[f"{split}_{score}"] for row in history]
+            every = max(1, len(epochs) // 20)
+            axes.plot(epochs, values, line, color=colour, marker=mark, markevery=every, markersize=4, label=split)
+        if kept_epoch:
+            axes.axvline(kept_epoch, color=_GREY, linestyle=":", linewidth=1, label=f"kept: epoch {kept_epoch}")
+        axes.set_xlabel("epoch")
+        axes.set_ylabel(score)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        _lined(axes)
+    figure.axes[0].legend(frameon=False, fontsize=8)
+    return figure
+
+
+def confusion_matrix(counts: np.ndarray, labels: Sequence[str], *, title: str) -> Figure:
+    """Draw how often each class (row) was taken for each other (column), as a share of the row.
+
+    Args:
+        counts: `(classes, classes)`, whole numbers.
+        labels: the classes' names.
+        title: of the figure.
+
+    Returns:
+        The figure, with the counts written into the cells for at most 15 classes.
+    """
+    from matplotlib.figure import Figure
+
+    counts = np.asarray(counts)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    size = len(labels)
+    side = min(14.0, 2.6 + 0.46 * size)
+    figure = Figure(figsize=(side + 1.0, side), layout="constrained", dpi=130)
+    figure.suptitle(title, fontsize=10)
+    axes = figure.subplots()
+    drawn = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    axes.set_xticks(range(size), labels, rotation=45 if max(map(len, labels)) > 2 else 0, ha="center", fontsize=8)
+    axes.set_yticks(range(size), labels, fontsize=8)
+    if max(map(len, labels)) > 2:
+        for label in axes.get_xticklabels():
+            label.set(ha="right", rotation_mode="anchor")
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("true")
+    if size <= _MOST_COUNTED:
+        for (i, j), count in np.ndenumerate(counts):
+            axes.text(j, i, str(count), ha="center", va="center", fontsize=7, color=_on(shares[i, j]))
+    figure.colorbar(drawn, ax=axes, label="share of the true class", shrink=0.8)
+    return figure
+
+
+def diagnostics(records: Sequence[dict[str, Any]], *, title: str) -> Figure:
+    """Draw gradient norms, the spread of activations, and dead and saturated units of each layer over the epochs.
+
+    Args:
+        records: of `kact.diagnostics.read_diary`.
+        title: of the figure.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    wanted = {
+        "gradient_norm": "gradient norm",
+        "activation_std": "standard deviation of activations",
+        "dead": "share of dead units",
+        "saturated": "share of saturated units",
+    }
+    figure = Figure(figsize=(10.5, 7), layout="constrained", dpi=130)
+    figure.suptitle(title, fontsize=10)
+    for axes, (column, words) in zip(figure.subplots(2, 2).flat, wanted.items(), strict=True):
+        layers = list(dict.fromkeys(one["layer"] for one in records if one[column] is not None))
+        for number, layer in enumerate(layers):
+            points = [(one["epoch"], one[column]) for one in records if one["layer"] == layer]
+            axes.plot(*zip(*points, strict=True), label=layer, **_series(number, len(layers)))
+        axes.set_xlabel("epoch (0: before training)")
+        axes.set_ylabel(words)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        if column in ("dead", "saturated"):
+            axes.set_ylim(-0.03, 1.03)
+        else:
+            axes.set_yscale("log")
+        _lined(axes)
+        axes.legend(frameon=False, fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
+    return figure
+
+
+def write(figure: Figure, path: Path) -> Path:
+    """Write a figure as PNG or SVG, as the path's suffix says, whole or not at all, and return the path.
+
+    Raises:
+        KactError: for another suffix, or a place that cannot be written.
+    """
+    import matplotlib
+
+    kind = path.suffix.lstrip(".").lower()
+    if kind not in FORMATS:
+        raise KactError.parameter("out", str(path), "a file name that ends in", choices=[f".{one}" for one in FORMATS])
+    about = {"Date": None} if kind == "svg" else {}  # the same results give the same file
+    with matplotlib.rc_context({"svg.hashsalt": "kact", "svg.fonttype": "none"}), atomic(path) as temporary:
+        figure.savefig(temporary, format=kind, metadata=about)
+    return path
+
+
+def _scale(maps: np.ndarray) -> tuple[str, float, float]:
+    """Return a colour map and its ends: from zero up, or both ways from zero where values are negative too."""
+    finite = maps[np.isfinite(maps)]
+    top = float(np.quantile(np.abs(finite), 0.995)) if finite.size else 0.0
+    top = top or 1.0
+    negative = finite.size and float(-finite.min()) > 0.05 * top
+    return ("PuOr_r", -top, top) if negative else ("cividis", 0.0, top)
+
+
+def _picture(axes: Axes, image: np.ndarray) -> None:
+    pixels = np.clip(image, 0, 255).astype(np.uint8)
+    if pixels.shape[-1] == 1:
+        axes.imshow(pixels[..., 0], cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+    else:
+        axes.imshow(pixels, interpolation="nearest")
+    _bare(axes)
+
+
+def _bare(axes: Axes) -> None:
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def _lined(axes: Axes) -> None:
+    axes.grid(True, alpha=0.3, linewidth=0.6)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _on(share: float) -> str:
+    return "white" if share > 0.5 else "black"
+
+
+def _series(number: int, count: int) -> dict[str, Any]:
+    """Return how one of several ordered layers is drawn: from light to dark with depth, each with a mark of its own."""
+    import matplotlib
+
+    shade = matplotlib.colormaps["cividis"](0.85 * (1 - number / max(count - 1, 1)))
+    return {"color": shade, "marker": "osD^vP*X<>"[number % 10], "markersize": 4, "linewidth": 1.3}

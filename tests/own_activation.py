@@ -1,0 +1,8 @@
+"""An activation of one's own, for tests that hand one in by its path."""
+
+from keras import ops
+
+
+def bent(x):
+    """Return x / (1 + |x|/2) where x > 0, and a tenth of it elsewhere."""
+    return ops.where(x > 0, x / (1 + ops.abs(x) / 2), 0.1 * x)

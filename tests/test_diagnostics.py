@@ -1,0 +1,265 @@
+"""Diagnostics: what is dead, what is saturated, which gradients; and that looking changes nothing."""
+
+import keras
+import numpy as np
+import pytest
+
+from kact import activations, backend, diagnostics, losses
+from kact.errors import KactError
+from kact.experiment import Experiment
+from kact.models import MODELS, build_model
+from kact.runs import Checkpoint
+from kact.train import run
+from tests.references import REFERENCES
+
+SMALL = Experiment(
+    model={"name": "mlp", "hidden_units": [8, 6]},
+    epochs=2,
+    train_examples=100,
+    dropout=0.2,
+    batch_norm=True,
+    activation="rrelu",
+    learning_rate=0.01,
+)
+CROSS_ENTROPY = losses.make_loss("cross_entropy", 10)
+
+
+def images(rng, count=12, shape=(8, 8, 1)):
+    return rng.integers(0, 256, (count, *shape)).astype("float32")
+
+
+# --- feature maps and kernels ---
+
+
+def test_feature_maps_are_what_the_layers_compute_in_numpy(rng):
+    """The first convolution of a LeNet, done by hand."""
+    model = build_model("lenet", (16, 16, 3), 10, activation="tanh")
+    x = images(rng, 3, (16, 16, 3))
+    kernel, bias = (backend.to_numpy(weight) for weight in model.get_layer("conv1").weights)
+    patches = np.lib.stride_tricks.sliding_window_view(x, (5, 5), axis=(1, 2))  # (n, 12, 12, channels, 5, 5)
+    wanted = np.einsum("nhwcij,ijcf->nhwf", patches, kernel) + bias
+    np.testing.assert_allclose(diagnostics.feature_maps(model, x, "conv1"), wanted, rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(
+        diagnostics.feature_maps(model, x, "conv1_activation"), np.tanh(wanted), rtol=1e-4, atol=1e-3
+    )
+
+
+def test_any_number_of_images_in_any_batches(rng):
+    model = build_model("lenet", (16, 16, 1), 10, activation="mish")
+    x = images(rng, diagnostics._BATCH + 3, (16, 16, 1)).astype("uint8")
+    maps = diagnostics.feature_maps(model, x)
+    assert maps.shape == (len(x), 2, 2, 16)
+    np.testing.assert_allclose(maps[-2:], diagnostics.feature_maps(model, x[-2:]), rtol=1e-4, atol=1e-4)
+    assert diagnostics.feature_maps(model, x[:0]).shape == (0, 2, 2, 16)
+
+
+@pytest.mark.parametrize("order", [("norm", "activation", "pool"), ("norm", "pool", "activation")])
+def test_the_last_maps_are_those_of_the_activation_behind_the_last_convolution(order):
+    model = build_model({"name": "cnn", "order": order}, (8, 8, 1), 10, batch_norm=True)
+    assert diagnostics.last_maps(model) == "conv2_activation"
+
+
+def test_an_unknown_layer_is_named_with_its_nearest():
+    with pytest.raises(KactError, match="Did you mean 'conv2'"):
+        diagnostics.feature_maps(build_model("cnn", (8, 8, 1), 10), np.zeros((1, 8, 8, 1)), "conv22")
+    with pytest.raises(KactError, match="no convolution"):
+        diagnostics.last_maps(build_model("mlp", (8, 8, 1), 10))
+
+
+def test_kernels_are_laid_out_as_the_images_they_see():
+    model = build_model("cnn", (8, 8, 3), 10)
+    kernels = diagnostics.first_kernels(model)
+    weights = backend.to_numpy(model.get_layer("conv1").kernel)
+    assert kernels.shape == (32, 3, 3, 3)
+    np.testing.assert_array_equal(kernels[5, 1, 2], weights[1, 2, :, 5])
+    dense = build_model("mlp", (8, 6, 3), 10)
+    kernels = diagnostics.first_kernels(dense)
+    weights = backend.to_numpy(dense.get_layer("dense1").kernel)
+    assert kernels.shape == (128, 8, 6, 3)
+    assert kernels[7, 2, 3, 1] == weights[np.ravel_multi_index((2, 3, 1), (8, 6, 3)), 7]
+
+
+# --- dead and saturated units ---
+
+
+@pytest.mark.parametrize("name", [name for name in REFERENCES if name not in ("prelu", "rrelu")])
+def test_slopes_are_the_formulas(name, rng):
+    z = rng.uniform(-6, 6, (200, 1)).astype("float32")
+    _, parameters = activations.resolve(name)
+    wide = z.astype("float64")
+    step = 1e-6
+    wanted = (REFERENCES[name](wide + step, **parameters) - REFERENCES[name](wide - step, **parameters)) / (2 * step)
+    found = diagnostics.slopes(activations.make(name), z)
+    curved = np.abs(found - wanted)[:, 0]
+    # A kink within a step of a point, or a point at a formula's own corner, is no fault of either.
+    assert np.quantile(curved, 0.97) < 2e-3 and np.median(curved) < 2e-4
+
+
+def with_units_that_see(values, activation):
+    """Return a network of one hidden layer whose units each see a constant, and its input."""
+    model = build_model({"name": "mlp", "hidden_units": [len(values)]}, (2, 2, 1), 10, activation=activation)
+    kernel, bias = model.get_layer("dense1").weights
+    kernel.assign(np.zeros(kernel.shape))
+    bias.assign(np.array(values))
+    return model, np.zeros((8, 2, 2, 1), "float32"), np.arange(8)
+
+
+@pytest.mark.parametrize(
+    ("activation", "values", "dead", "saturated"),
+    [
+        ("relu", [-1, -2, 3, 4], 0.5, 0.5),
+        ("leaky_relu(negative_slope=0.1)", [-1, -2, 3, 4], 0, 0),
+        ("leaky_relu(negative_slope=0.001)", [-1, -2, 3, 4], 0, 0.5),
+        ("sigmoid", [0, 2, 6, -30], 0.25, 0.5),
+        ("gelu", [-20, -4, 0, 3], 0.25, 0.5),
+        ("prelu", [-20, -5, 0, 3], 0, 0),
+        ("elu", [-6, -1, 0, 3], 0, 0.25),
+    ],
+)
+def test_dead_and_saturated_units_are_counted(activation, values, dead, saturated):
+    model, x, labels = with_units_that_see(values, activation)
+    record = next(one for one in observe(model, x, labels) if one["layer"] == "dense1_activation")
+    assert record["units"] == 4
+    assert record["dead"] == dead and record["saturated"] == saturated
+
+
+def observe(model, x, labels):
+    if backend.name() not in backend.TRAINING_BACKENDS:
+        pytest.skip("no gradients here")
+    return diagnostics.observer(model, x, labels, CROSS_ENTROPY)()
+
+
+def test_no_gradient_reaches_a_dead_unit_and_the_norm_is_that_of_the_rest():
+    """With softmax outputs p, the gradient by the output bias is mean(p - y), and a dead layer's is zero."""
+    model, x, labels = with_units_that_see([-1, -2, -3, -4], "relu")
+    records = {one["layer"]: one for one in observe(model, x, labels)}
+    assert records["dense1_activation"]["dead"] == 1
+    assert records["dense1"]["gradient_norm"] == 0
+    wanted = np.full(10, 0.1) - np.bincount(labels, minlength=10) / len(labels)
+    assert records["logits"]["gradient_norm"] == pytest.approx(np.linalg.norm(wanted), rel=1e-5)
+    assert records["dense1_activation"]["gradient_norm"] is None and records["dense1"]["dead"] is None
+
+
+def test_weights_of_examples_weigh_the_mean_loss():
+    model, x, labels = with_units_that_see([1, 2, 3, 4], "relu")
+    observe(model, x, labels)  # or skip
+    chosen = np.array([1, 0, 0, 1, 0, 0, 0, 0], "float32")
+    weighted = diagnostics.observer(model, x, labels, CROSS_ENTROPY, chosen)()
+    alone = diagnostics.observer(model, x[[0, 3]], labels[[0, 3]], CROSS_ENTROPY)()
+    for one, other in zip(weighted, alone, strict=True):
+        if one["gradient_norm"] is not None:
+            assert one["gradient_norm"] == pytest.approx(other["gradient_norm"], rel=1e-5)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_looking_changes_nothing(name, rng):
+    model = build_model(
+        {"name": name, **({"kernel_size": 2} if name == "lenet" else {})},
+        (8, 8, 1), 10, activation="rrelu", batch_norm=True, dropout=0.3
+    )  # fmt: skip
+    before = [backend.to_numpy(variable) for variable in model.variables]
+    x, labels = images(rng), rng.integers(0, 10, 12)
+    if backend.name() == "torch":
+        import torch
+
+        state = torch.get_rng_state()
+    records = observe(model, x, labels)
+    assert all(one["gradient_norm"] > 0 for one in records if one["gradient_norm"] is not None)
+    for variable, value in zip(model.variables, before, strict=True):
+        np.testing.assert_array_equal(backend.to_numpy(variable), value)
+    if backend.name() == "torch":
+        assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_batch_norm_is_seen_as_in_training(rng):
+    """By the batch's own statistics: before training, the running ones know nothing yet."""
+    model = build_model({"name": "mlp", "hidden_units": [16]}, (8, 8, 1), 10, activation="linear", batch_norm=True)
+    record = next(
+        one for one in observe(model, images(rng, 64), np.arange(64) % 10) if one["layer"] == "dense1_activation"
+    )
+    assert record["activation_mean"] == pytest.approx(0, abs=1e-4)
+    assert record["activation_std"] == pytest.approx(1, abs=1e-2)
+
+
+def test_numbers_that_overflow_are_told_as_such():
+    model, x, labels = with_units_that_see([np.inf, 1, 1, 1], "relu")
+    record = next(one for one in observe(model, x, labels) if one["layer"] == "dense1_activation")
+    assert np.isnan(record["dead"]) and not np.isfinite(record["activation_mean"])
+
+
+def test_only_small_samples_of_big_networks():
+    big = keras.Sequential([keras.Input((512, 512, 3)), keras.layers.Conv2D(8, 1, data_format="channels_last")])
+    assert len(diagnostics.sample(big, 1000)) == 23  # of 2,097,152 numbers an image
+    assert len(diagnostics.sample(build_model("mlp", (8, 8, 1), 10), 5000)) == 256
+
+
+# --- as an option of training ---
+
+
+def same_weights(one, other):
+    loaded = [Checkpoint.load(each.path / "checkpoint.npz") for each in (one, other)]
+    for a, b in zip(loaded[0].weights, loaded[1].weights, strict=True):
+        np.testing.assert_array_equal(a, b)
+    for a, b in zip(loaded[0].optimizer, loaded[1].optimizer, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_diagnosed_run_ends_as_any_other_bit_for_bit(tmp_path):
+    plain = run(SMALL, out=tmp_path / "plain")
+    watched = run(SMALL, out=tmp_path / "watched", diagnose=True)
+    assert plain.history == watched.history
+    same_weights(plain, watched)
+    assert not (plain.path / "diagnostics.csv").exists()
+    records = diagnostics.read_diary(watched.path / "diagnostics.csv")
+    layers = [f"{name}{part}" for name in ("dense1", "dense2") for part in ("", "_norm", "_activation")]
+    assert [one["layer"] for one in records] == [*layers, "logits"] * 3
+    assert [one["epoch"] for one in records] == [epoch for epoch in range(3) for _ in range(7)]
+    assert "diagnostics.csv" in watched.metrics["provenance"]["files"]
+
+
+def test_a_diagnosed_run_that_was_stopped_has_the_same_diary(tmp_path):
+    """Stopped after its first epoch was safe, but before that epoch was noted."""
+    straight = run(SMALL, out=tmp_path / "straight", diagnose=True)
+
+    class Stop:
+        def started(self, *_):
+            pass
+
+        def batch_done(self, done, total):
+            pass
+
+        def epoch_done(self, row, epochs, seconds):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(SMALL, out=tmp_path / "stopped", progress=Stop(), diagnose=True)
+    file = tmp_path / "stopped" / SMALL.label / "diagnostics.csv"
+    lines = file.read_text().splitlines(keepends=True)
+    file.write_text("".join(lines[:8]))  # the head and epoch 0
+    stopped = run(SMALL, out=tmp_path / "stopped", diagnose=True)
+    assert file.read_bytes() == (straight.path / "diagnostics.csv").read_bytes()
+    same_weights(straight, stopped)
+
+
+def test_a_run_that_begins_anew_begins_its_diary_anew(tmp_path):
+    path = tmp_path / "diagnostics.csv"
+    diary = diagnostics.Diary(path, 0)
+    diary.note(0, lambda: [{"layer": "old"}])
+    diary.note(0, lambda: [{"layer": "never asked"}])
+    assert [one["layer"] for one in diagnostics.read_diary(path)] == ["old"]
+    diagnostics.Diary(path, 0).note(0, lambda: [{"layer": "new"}])
+    assert [one["layer"] for one in diagnostics.read_diary(path)] == ["new"]
+
+
+def test_a_finished_run_is_not_diagnosed_afterwards(tmp_path):
+    finished = run(SMALL, out=tmp_path)
+    with pytest.raises(KactError, match="was not diagnosed"):
+        run(SMALL, out=tmp_path, diagnose=True)
+    with pytest.raises(KactError, match="--diagnose"):
+        diagnostics.read_diary(finished.path / "diagnostics.csv")
+
+
+def test_a_damaged_diary_is_named(tmp_path):
+    (tmp_path / "diagnostics.csv").write_text("epoch,layer\nten,conv1\n")
+    with pytest.raises(KactError, match="is damaged"):
+        diagnostics.read_diary(tmp_path / "diagnostics.csv")
