@@ -20,10 +20,10 @@ from kact import backend, losses, optimizers
 from kact.errors import KactError
 from kact.experiment import Experiment
 from kact.files import atomic
-from kact.models import build_model
 from kact.runs import Checkpoint, Row, Run, RunDirectory
 from kact.scores import score
 from kact.tasks import TaskData, load_task
+from kact.transfer import starting_model
 
 if TYPE_CHECKING:
     import keras
@@ -96,6 +96,7 @@ class Training:
     model: keras.Model
     engine: StockEngine
     checkpoint: Checkpoint
+    backbone_sha256: str | None = None
 
     @classmethod
     def prepare(cls, experiment: Experiment, directory: RunDirectory, device: str) -> Training:
@@ -112,7 +113,7 @@ class Training:
             raise KactError.parameter(
                 "batch_size", experiment.batch_size, f"at most the number of training examples, {len(data.train)}"
             )
-        model = _build(experiment, data)
+        model, backbone_sha256 = starting_model(experiment, data.task)
         steps = math.ceil(len(data.train) / experiment.batch_size)
         rate = optimizers.make_schedule(experiment.schedule, experiment.learning_rate, experiment.epochs, steps)
         engine = StockEngine(
@@ -121,7 +122,7 @@ class Training:
             losses.make_loss(experiment.loss, len(data.task.labels)),
             experiment.l2,
         )
-        return cls(experiment, directory, device, data, model, engine, Checkpoint(backend.name()))
+        return cls(experiment, directory, device, data, model, engine, Checkpoint(backend.name()), backbone_sha256)
 
     def restore(self, continue_from: Run | str | Path | None) -> None:
         """Take up the checkpoint of this run, or of the shorter one that it continues, if there is one."""
@@ -218,6 +219,7 @@ class Training:
                     "precision": experiment.precision,
                     "step": {"kind": self.engine.name},
                     "data": self.data.fingerprint,
+                    "backbone": self.backbone_sha256,
                     "versions": backend.versions(),
                 },
             }
@@ -250,7 +252,11 @@ class Training:
 
     def _inference_model(self, weights: list[np.ndarray]) -> keras.Model:
         """Return the same network without its optimizer, which is all that a saved file should hold."""
-        model = _build(self.experiment, self.data)
+        if self.experiment.backbone is not None:  # it may be gone by now, so that nothing can be built on it again
+            import keras
+
+            return keras.Model(self.model.inputs[0], self.model.outputs[0], name=self.model.name)
+        model, _ = starting_model(self.experiment, self.data.task)
         _assign(model.variables, weights, self.directory.checkpoint_path)
         return model
 
@@ -292,21 +298,6 @@ def stopped_by(experiment: Experiment, checkpoint: Checkpoint) -> str | None:
     if experiment.patience is not None and len(history) - checkpoint.best_epoch >= experiment.patience:
         return "patience"
     return "epochs" if len(history) >= experiment.epochs else None
-
-
-def _build(experiment: Experiment, data: TaskData) -> keras.Model:
-    return build_model(
-        experiment.model,
-        data.task.input_shape,
-        len(data.task.labels),
-        activation=experiment.activation,
-        batch_norm=experiment.batch_norm,
-        dropout=experiment.dropout,
-        initializer=experiment.initializer,
-        mean=data.task.mean,
-        std=data.task.std,
-        seed=experiment.seed,
-    )
 
 
 def _assign(variables: Sequence[Any], values: Sequence[np.ndarray], path: Path) -> None:
