@@ -60,7 +60,8 @@ class Predictor:
         """The trained Keras model, read on first use."""
         import keras
 
-        import kact.activation_layers  # noqa: F401  registers what the file may hold
+        import kact.activation_layers
+        import kact.models.adaptive_pooling  # noqa: F401  both register what the file may hold
 
         return keras.saving.load_model(self._file, compile=False, safe_mode=True)
 
