@@ -2,7 +2,7 @@
 
 >>> from kact.experiment import Experiment
 >>> experiment = Experiment(task="digits", model={"name": "mlp", "hidden_units": [16]})
->>> build_network(experiment, load_arrays_of(experiment)).count_params()
+>>> build_network(experiment, load_arrays_of(experiment))[0].count_params()
 1210
 """
 
@@ -11,9 +11,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from kact.experiment import Experiment
-from kact.models import Tagger, build_model, build_tagger
+from kact.models import Tagger, build_tagger
 from kact.tasks import TaggedData, TaskData, load_task
 from kact.text.encoded import EncodedData, encode_data
+from kact.transfer import starting_model
 
 if TYPE_CHECKING:
     import keras
@@ -37,8 +38,14 @@ def load_arrays_of(experiment: Experiment) -> TaskData | EncodedData:
     return encode_data(data, cast(Tagger, experiment.model)) if isinstance(data, TaggedData) else data
 
 
-def build_network(experiment: Experiment, data: TaskData | EncodedData) -> keras.Model:
-    """Build an experiment's Keras model for its data, with its initial weights."""
+def build_network(experiment: Experiment, data: TaskData | EncodedData) -> tuple[keras.Model, str | None]:
+    """Build an experiment's Keras model for its data, with its initial weights.
+
+    Returns:
+        The model, and the digest of its backbone's weights if it has one.
+    """
+    if not isinstance(data, EncodedData):
+        return starting_model(experiment, data.task)
     shared: dict[str, Any] = {
         "activation": experiment.activation,
         "batch_norm": experiment.batch_norm,
@@ -46,11 +53,8 @@ def build_network(experiment: Experiment, data: TaskData | EncodedData) -> keras
         "initializer": experiment.initializer,
         "seed": experiment.seed,
     }
-    if isinstance(data, EncodedData):
-        model = cast(Tagger, experiment.model)
-        return build_tagger(model, data.vocabulary.inputs, len(data.task.labels), **shared)
-    task = data.task
-    return build_model(experiment.model, task.input_shape, len(task.labels), mean=task.mean, std=task.std, **shared)
+    model = cast(Tagger, experiment.model)
+    return build_tagger(model, data.vocabulary.inputs, len(data.task.labels), **shared), None
 
 
 def epoch_batches(experiment: Experiment, data: TaskData | EncodedData, epoch: int) -> EpochBatches | TokenBatches:

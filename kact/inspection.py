@@ -70,16 +70,19 @@ def _feature_maps(run: Run, paths: Sequence[str | Path], test: int, layer: str |
     from kact import diagnostics, plots
     from kact.losses import probabilities
     from kact.predict import Predictor
-    from kact.tasks import load_task
+    from kact.tasks import Split, load_task
 
     if not paths and test < 1:
         raise KactError("There is no image to look at.", "Give files after --feature-maps, or a number after --test.")
     predictor = Predictor(run)
+    if predictor.task.input != "image":
+        raise KactError(f"The run in '{run.path}' tags words: it has no feature maps.")
     labels = predictor.task.labels
     seen = [predictor.prepare(path) for path in paths]
     truths: list[str | None] = [None] * len(seen)
     if test > 0:
-        split = load_task(run.experiment.task).test
+        split = load_task(run.experiment.task, data=run.experiment.data).test
+        assert isinstance(split, Split)  # as the task's input is images
         inputs, indices = split.take(np.arange(min(test, len(split))))
         seen += list(inputs.astype(np.float32))
         truths += [labels[index] for index in indices]

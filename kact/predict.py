@@ -81,7 +81,8 @@ class Predictor:
         import keras
 
         import kact.activation_layers
-        import kact.engine.masked_lstm  # noqa: F401  likewise
+        import kact.engine.masked_lstm
+        import kact.models.adaptive_pooling  # noqa: F401  all three register what the file may hold
 
         return backend.exact_inference(keras.saving.load_model(self._file, compile=False, safe_mode=True))
 

@@ -106,6 +106,7 @@ class Training:
     model: keras.Model
     engine: StockEngine
     checkpoint: Checkpoint
+    backbone_sha256: str | None = None
 
     @classmethod
     def prepare(cls, experiment: Experiment, directory: RunDirectory, device: str) -> Training:
@@ -117,7 +118,7 @@ class Training:
             raise KactError.parameter(
                 "batch_size", experiment.batch_size, f"at most the number of training examples, {len(data.train)}"
             )
-        model = build_network(experiment, data)
+        model, backbone_sha256 = build_network(experiment, data)
         steps = math.ceil(len(data.train) / experiment.batch_size)
         rate = optimizers.make_schedule(experiment.schedule, experiment.learning_rate, experiment.epochs, steps)
         engine = StockEngine(
@@ -126,7 +127,7 @@ class Training:
             losses.make_loss(experiment.loss, len(data.task.labels)),
             experiment.l2,
         )
-        return cls(experiment, directory, device, data, model, engine, Checkpoint(backend.name()))
+        return cls(experiment, directory, device, data, model, engine, Checkpoint(backend.name()), backbone_sha256)
 
     def restore(self, continue_from: Run | str | Path | None) -> None:
         """Take up the checkpoint of this run, or of the shorter one that it continues, if there is one."""
@@ -231,6 +232,7 @@ class Training:
                     "step": {"kind": self.engine.name},
                     "data": self.data.fingerprint,
                     **({"resources": self.data.resources} if isinstance(self.data, EncodedData) else {}),
+                    "backbone": self.backbone_sha256,
                     "versions": backend.versions(),
                 },
             }
@@ -273,7 +275,11 @@ class Training:
 
     def _inference_model(self, weights: list[np.ndarray]) -> keras.Model:
         """Return the same network without its optimizer, which is all that a saved file should hold."""
-        model = build_network(self.experiment, self.data)
+        if self.experiment.backbone is not None:  # it may be gone by now, so that nothing can be built on it again
+            import keras
+
+            return keras.Model(self.model.inputs[0], self.model.outputs[0], name=self.model.name)
+        model, _ = build_network(self.experiment, self.data)
         _assign(model.variables, weights, self.directory.checkpoint_path)
         return model
 

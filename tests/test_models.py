@@ -8,6 +8,7 @@ import pytest
 
 from kact.errors import KactError
 from kact.models import CNN, MLP, MODELS, AlexNet, LeNet, build_model, make_model
+from kact.models.adaptive_pooling import AdaptiveAverage
 from kact.models.initializers import SCHEMES
 
 IMAGE = (32, 32, 3)
@@ -34,6 +35,17 @@ def test_lenet_has_the_shapes_of_study_1a():
     assert shapes(model, keras.layers.Flatten) == [(400,)]
     assert shapes(model, keras.layers.Dense) == [(120,), (84,), (10,)]
     assert model.count_params() == 62_006
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 5), (4, 3), (6, 6), (7, 11), (13, 6)])
+def test_adaptive_pooling_is_pytorchs(size, rng):
+    import torch
+
+    maps = rng.normal(size=(2, *size, 3)).astype("float32")
+    expected = torch.nn.AdaptiveAvgPool2d(6)(torch.from_numpy(maps).permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+    layer = AdaptiveAverage(6)
+    np.testing.assert_allclose(outputs(layer, maps), expected.numpy(), atol=1e-6)
+    assert layer.compute_output_shape((None, *size, 3)) == (None, 6, 6, 3)
 
 
 def test_lenet_with_kernel_3_has_the_parameters_of_study_3c():

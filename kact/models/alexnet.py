@@ -53,6 +53,8 @@ class AlexNet(Model):
     def hidden(self, x: keras.KerasTensor, blocks: Blocks) -> keras.KerasTensor:
         import keras
 
+        from kact.models.adaptive_pooling import AdaptiveAverage
+
         for number, (filters, (size, stride, padding)) in enumerate(zip(self.filters, _KERNELS, strict=True), start=1):
             name = f"conv{number}"
             x = blocks.convolution(x, filters, size, name=name, stride=stride, padding=padding)
@@ -61,7 +63,7 @@ class AlexNet(Model):
                 x = blocks.pool(x, self.pool, 3, name=f"pool{number}", stride=2)
             x = blocks.drop(x, name=name, whole_maps=True)
         if x.shape[1:3] != (_SIDE, _SIDE):  # at 224 pixels the maps have that size already
-            x = keras.layers.AdaptiveAveragePooling2D(_SIDE, data_format="channels_last", name="average")(x)
+            x = AdaptiveAverage(_SIDE, name="average")(x)
         x = blocks.flatten(x)  # (batch, 6·6·filters)
         for number, units in enumerate(self.hidden_units, start=1):
             if self.dense_dropout:

@@ -141,3 +141,29 @@ class Blocks:
 
     def _seed(self, name: str) -> int:
         return backend.stream_seed(self.seed, f"initial weights of {name}")
+
+
+@dataclass
+class HeadBlocks(Blocks):
+    """Makes the layers of a new head on a backbone's features, under names that the backbone does not have.
+
+    Attributes:
+        prefix: of the names.
+    """
+
+    prefix: str = "head_"
+
+    def flatten(self, x: keras.KerasTensor) -> keras.KerasTensor:
+        """Return features as they are: `(batch, features)`."""
+        return x
+
+    def hidden_dense(
+        self,
+        x: keras.KerasTensor,
+        units: int,
+        *,
+        name: str,
+        dropout: bool = True,
+        mask: keras.KerasTensor | None = None,
+    ) -> keras.KerasTensor:
+        return super().hidden_dense(x, units, name=f"{self.prefix}{name}", dropout=dropout, mask=mask)
