@@ -180,7 +180,7 @@ def diagnostics(records: Sequence[dict[str, Any]], *, title: str) -> Figure:
     """Draw gradient norms, the spread of activations, and dead and saturated units of each layer over the epochs.
 
     Args:
-        records: of `kact.diagnostics.read_diary`.
+        records: of `kact.diary.read_diary`.
         title: of the figure.
     """
     from matplotlib.figure import Figure
