@@ -14,11 +14,8 @@ the inputs that a network meets, and they hold for any activation: slopes are di
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -27,7 +24,6 @@ import numpy as np
 from kact import backend
 from kact.activation_layers import ActivationLayer
 from kact.errors import KactError
-from kact.files import atomic
 
 DEAD_SLOPE = 1e-5  # what differences in float32 can tell from zero
 SATURATED_SLOPE = 0.01
@@ -228,51 +224,6 @@ def observer(
 COLUMNS = ("epoch", "layer", "units", "dead", "saturated", "activation_mean", "activation_std", "gradient_norm")
 
 
-@dataclass
-class Diary:
-    """The observations of one run, epoch by epoch, in a CSV file; epoch 0 is before training.
-
-    Args:
-        path: of the file, which is whole after each epoch.
-        epochs_done: of the run; what the file holds of later epochs, or of a run that begins anew, is forgotten.
-    """
-
-    path: Path
-    epochs_done: int
-
-    def __post_init__(self) -> None:
-        known = read_diary(self.path) if self.epochs_done and self.path.exists() else []
-        self.records = [record for record in known if record["epoch"] <= self.epochs_done]
-
-    def note(self, epoch: int, look: Callable[[], list[Record]]) -> None:
-        """Add the records that `look()` returns, unless this epoch's are there already."""
-        if any(record["epoch"] == epoch for record in self.records):
-            return
-        self.records += [{"epoch": epoch, **record} for record in look()]
-        with atomic(self.path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(self.records)
-
-
-def read_diary(path: Path) -> list[Record]:
-    """Return the records of a `diagnostics.csv`; an empty cell is None.
-
-    Raises:
-        KactError: if there is none, or it is damaged.
-    """
-    if not path.is_file():
-        raise KactError(
-            f"The run in '{path.parent}' was not diagnosed.", "Train it to another --out with `kact train --diagnose`."
-        )
-    try:
-        with open(path, newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        return [{key: _number(key, value) for key, value in row.items()} for row in rows]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise KactError(f"'{path}' is damaged: {error}.") from None
-
-
 def sample(model: keras.Model, length: int) -> np.ndarray:
     """Return which of `length` examples to look at: the same ones for each epoch, evenly spaced, as many as fit.
 
@@ -310,11 +261,3 @@ def as_stored(inputs: Any, rows: slice = slice(None)) -> Any:
         return part if part.dtype.kind == "i" else part.astype(np.float32)
 
     return keras.tree.map_structure(cut, inputs)
-
-
-def _number(key: str, text: str) -> Any:
-    if key == "layer":
-        return text
-    if text == "":
-        return None
-    return int(text) if key in ("epoch", "units") else float(text)

@@ -94,7 +94,7 @@ def export(run: Run | str | Path, kind: str, out: str | Path | None = None) -> E
         with tempfile.TemporaryDirectory(prefix=".export-", dir=path.parent) as folder:
             draft = Path(folder) / path.name  # OpenVINO's two files name each other
             with _quiet():
-                form.write(_capture(model), draft, _input_shapes(model), description(predictor))
+                _write(form, name, model, draft, description(predictor))
                 difference = _compare(model, form.open(draft), name)
             for written in sorted(draft.parent.iterdir(), key=lambda file: file.suffix == form.suffix):
                 shutil.move(written, path.with_name(written.name))
@@ -136,6 +136,18 @@ def random_inputs(model: keras.Model, count: int) -> Arrays:
         whole = "int" in str(tensor.dtype)
         made[tensor.name] = generator.integers(0, 2 if whole else 256, shape).astype(tensor.dtype)
     return made
+
+
+def _write(form: Format, name: str, model: keras.Model, path: Path, facts: Mapping[str, str]) -> None:
+    try:
+        form.write(_capture(model), path, _input_shapes(model), facts)
+    except OSError:
+        raise
+    except Exception as error:  # the exporters raise whatever they meet in a layer that they do not know
+        said = str(error).strip().splitlines() or [type(error).__name__]
+        raise KactError(
+            f"The exporter to {name} cannot take this network: {said[0][:200]}", "Try another --format."
+        ) from error
 
 
 def _capture(model: keras.Model) -> Any:

@@ -114,7 +114,8 @@ def _kernels(run: Run) -> Figure:
     kernels = diagnostics.first_kernels(Predictor(run).model)
     count, *size = kernels.shape
     zero = "grey" if size[-1] == 3 else "white"
-    title = f"{_name(run)}\nthe first layer's weights: {count} units that see {_sides(size)}; zero is {zero}"
+    some = _some(count, plots.MOST_KERNELS)
+    title = f"{_name(run)}\nthe first layer's weights: {some} units that see {_sides(size)}; zero is {zero}"
     return plots.kernel_sheet(kernels, title=title)
 
 
@@ -135,14 +136,18 @@ def _confusion(run: Run) -> Figure:
 
 
 def _diagnostics(run: Run) -> Figure:
-    from kact import diagnostics, plots
+    from kact import diary, plots
 
-    return plots.diagnostics(diagnostics.read_diary(run.path / "diagnostics.csv"), title=_name(run))
+    return plots.diagnostics(diary.read_diary(run.path / "diagnostics.csv"), title=_name(run))
 
 
 def _name(run: Run) -> str:
     one = run.experiment
     return f"{one.model.name} with {one.activation} on {one.task}, seed {one.seed}"
+
+
+def _some(count: int, most: int) -> str:
+    return str(count) if count <= most else f"the first {most} of {count}"
 
 
 def _sides(shape: Sequence[int]) -> str:

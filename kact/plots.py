@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FORMATS = ("png", "svg")
+MOST_MAPS, MOST_KERNELS = 32, 64  # that one figure shows
 
 _BLUE, _ORANGE, _GREEN, _GREY = "#0072B2", "#D55E00", "#009E73", "#555555"
 _SPLITS = {"train": (_BLUE, "-", "o"), "validation": (_ORANGE, "--", "s")}
-_MOST_MAPS, _MOST_KERNELS, _MOST_COUNTED = 32, 64, 15
-_MOST_IMAGES = 50
+_MOST_COUNTED, _MOST_IMAGES = 15, 50
 
 
 def feature_map_sheet(
@@ -50,7 +50,7 @@ def feature_map_sheet(
     """
     from matplotlib.figure import Figure
 
-    images, maps = images[:_MOST_IMAGES], maps[:_MOST_IMAGES, ..., :_MOST_MAPS]
+    images, maps = images[:_MOST_IMAGES], maps[:_MOST_IMAGES, ..., :MOST_MAPS]
     count, shown = len(images), maps.shape[-1]
     marks = list(right) or [None] * count
     colours, low, high = _scale(maps)
@@ -87,7 +87,7 @@ def kernel_sheet(kernels: np.ndarray, *, title: str) -> Figure:
     """
     from matplotlib.figure import Figure
 
-    kernels = kernels[:_MOST_KERNELS]
+    kernels = kernels[:MOST_KERNELS]
     limit = float(np.abs(kernels).max(initial=0)) or 1.0
     columns = math.ceil(math.sqrt(len(kernels) * 1.6))
     rows = math.ceil(len(kernels) / columns)
@@ -180,7 +180,7 @@ def diagnostics(records: Sequence[dict[str, Any]], *, title: str) -> Figure:
     """Draw gradient norms, the spread of activations, and dead and saturated units of each layer over the epochs.
 
     Args:
-        records: of `kact.diagnostics.read_diary`.
+        records: of `kact.diary.read_diary`.
         title: of the figure.
     """
     from matplotlib.figure import Figure

@@ -62,8 +62,7 @@ def run(
         device: "auto" (CUDA where there is one), "cpu" or "cuda".
         progress: told of each epoch.
         continue_from: a finished run of the same experiment with fewer epochs, whose curve goes on here.
-        diagnose: whether to write `diagnostics.csv`, which says of each layer before training and after each epoch
-            what `kact.diagnostics.observer` sees on a sample of the training examples; the result is the same.
+        diagnose: whether to write `diagnostics.csv`, as `kact.diary.Watcher` does; it changes nothing else.
 
     Returns:
         The finished run; the one on disk if it was finished already. A run that diverges is finished, and says so.
@@ -79,18 +78,21 @@ def run(
     """
     directory = RunDirectory(Path(out) / experiment.label)
     if directory.finished and Run.load(directory.path).experiment == experiment:
-        if diagnose and not (directory.path / "diagnostics.csv").is_file():
-            raise KactError(
-                f"The run in '{directory.path}' is finished and was not diagnosed.",
-                "Choose another --out to train it again with --diagnose; it ends the same.",
-            )
+        if diagnose:
+            from kact.diary import read_diary
+
+            read_diary(directory.path / "diagnostics.csv")  # says how to get one
         return Run.load(directory.path)
     backend.check_training()
     with backend.run_settings(device, experiment.precision) as device_used:
         training = Training.prepare(experiment, directory, device_used)
         with directory.opened(experiment):
             training.restore(continue_from)
-            training.train(progress, diagnose)
+            if diagnose:
+                from kact.diary import Watcher
+
+                progress = Watcher(training.model, training.data, experiment.loss, progress)
+            training.train(progress)
             training.finish()
     return Run.load(directory.path)
 
@@ -154,13 +156,11 @@ class Training:
         _assign(self._optimizer.variables, found.optimizer, path)
         self.checkpoint = found
 
-    def train(self, progress: Progress | None, diagnose: bool = False) -> None:
+    def train(self, progress: Progress | None) -> None:
         """Train epoch after epoch until a stopping rule holds, with a checkpoint after each."""
         experiment, done = self.experiment, len(self.checkpoint.history)
         if progress is not None:
             progress.started(experiment, self.directory.path, self.device, done)
-        look = self._observer() if diagnose else _look_away
-        look(done)
         while stopped_by(experiment, self.checkpoint) is None:
             epoch = len(self.checkpoint.history)
             began = time.perf_counter()
@@ -171,7 +171,6 @@ class Training:
             seconds = time.perf_counter() - began
             row = {"epoch": epoch + 1, "learning_rate": rate, **_prefixed("train", trained), **self._validate()}
             self._keep(row, seconds)
-            look(epoch + 1)
             if progress is not None:
                 progress.epoch_done(row, experiment.epochs, seconds)
 
@@ -241,17 +240,6 @@ class Training:
     @property
     def _optimizer(self) -> keras.Optimizer:
         return self.model.optimizer
-
-    def _observer(self) -> Callable[[int], None]:
-        """Return what notes the state of every layer after an epoch, unless it was noted before."""
-        from kact import diagnostics
-
-        split = self.data.train
-        inputs, labels = split.take(diagnostics.sample(self.model, len(split)))
-        loss = losses.make_loss(self.experiment.loss, len(self.data.task.labels))
-        diary = diagnostics.Diary(self.directory.path / "diagnostics.csv", len(self.checkpoint.history))
-        look = diagnostics.observer(self.model, diagnostics.as_stored(inputs), labels, loss)
-        return lambda epoch: diary.note(epoch, look)
 
     def _validate(self) -> Row:
         found = self.engine.outputs_of(self.data.validation)
@@ -331,10 +319,6 @@ def _assign(variables: Sequence[Any], values: Sequence[np.ndarray], path: Path) 
         )
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
-
-
-def _look_away(epoch: int) -> None:
-    """Note nothing."""
 
 
 def _batch_teller(progress: Progress, total: int) -> Callable[[int], None]:

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from kact import activations, backend, diagnostics, losses
+from kact import activations, backend, diagnostics, diary, losses
 from kact.errors import KactError
 from kact.experiment import Experiment
 from kact.models import MODELS, build_model
@@ -210,7 +210,7 @@ def test_a_diagnosed_run_ends_as_any_other_bit_for_bit(tmp_path):
     assert plain.history == watched.history
     same_weights(plain, watched)
     assert not (plain.path / "diagnostics.csv").exists()
-    records = diagnostics.read_diary(watched.path / "diagnostics.csv")
+    records = diary.read_diary(watched.path / "diagnostics.csv")
     layers = [f"{name}{part}" for name in ("dense1", "dense2") for part in ("", "_norm", "_activation")]
     assert [one["layer"] for one in records] == [*layers, "logits"] * 3
     assert [one["epoch"] for one in records] == [epoch for epoch in range(3) for _ in range(7)]
@@ -243,12 +243,12 @@ def test_a_diagnosed_run_that_was_stopped_has_the_same_diary(tmp_path):
 
 def test_a_run_that_begins_anew_begins_its_diary_anew(tmp_path):
     path = tmp_path / "diagnostics.csv"
-    diary = diagnostics.Diary(path, 0)
-    diary.note(0, lambda: [{"layer": "old"}])
-    diary.note(0, lambda: [{"layer": "never asked"}])
-    assert [one["layer"] for one in diagnostics.read_diary(path)] == ["old"]
-    diagnostics.Diary(path, 0).note(0, lambda: [{"layer": "new"}])
-    assert [one["layer"] for one in diagnostics.read_diary(path)] == ["new"]
+    begun = diary.Diary(path, 0)
+    begun.note(0, lambda: [{"layer": "old"}])
+    begun.note(0, lambda: [{"layer": "never asked"}])
+    assert [one["layer"] for one in diary.read_diary(path)] == ["old"]
+    diary.Diary(path, 0).note(0, lambda: [{"layer": "new"}])
+    assert [one["layer"] for one in diary.read_diary(path)] == ["new"]
 
 
 def test_a_finished_run_is_not_diagnosed_afterwards(tmp_path):
@@ -256,10 +256,10 @@ def test_a_finished_run_is_not_diagnosed_afterwards(tmp_path):
     with pytest.raises(KactError, match="was not diagnosed"):
         run(SMALL, out=tmp_path, diagnose=True)
     with pytest.raises(KactError, match="--diagnose"):
-        diagnostics.read_diary(finished.path / "diagnostics.csv")
+        diary.read_diary(finished.path / "diagnostics.csv")
 
 
 def test_a_damaged_diary_is_named(tmp_path):
     (tmp_path / "diagnostics.csv").write_text("epoch,layer\nten,conv1\n")
     with pytest.raises(KactError, match="is damaged"):
-        diagnostics.read_diary(tmp_path / "diagnostics.csv")
+        diary.read_diary(tmp_path / "diagnostics.csv")

@@ -112,6 +112,19 @@ def test_a_file_that_computes_something_else_is_not_handed_over(kind, tmp_path, 
 
 
 @needs_torch
+def test_a_network_that_the_exporter_cannot_take_is_told(tmp_path, monkeypatch):
+    def refuse(model):
+        raise RuntimeError("No such operator.\nA page of insides.")
+
+    monkeypatch.setattr(export, "_capture", refuse)
+    finished = run(small(), out=tmp_path)
+    before = sorted(path.name for path in finished.path.iterdir())
+    with pytest.raises(KactError, match=r"exporter to torch cannot take this network: No such operator\.\nTry another"):
+        export.export(finished, "torch")
+    assert sorted(path.name for path in finished.path.iterdir()) == before
+
+
+@needs_torch
 def test_what_travels_with_it(tmp_path):
     finished = run(small(loss="mse", seed=3), out=tmp_path)
     facts = export.description(Predictor(finished))
