@@ -51,8 +51,8 @@ def test_the_hash_leaves_out_the_seed_alone():
         "task": "digits", "data": "here", "model": MLP(), "activation": "relu", "initializer": "torch",
         "batch_norm": True, "dropout": 0.1, "l2": 1e-4, "loss": "mse", "optimizer": "sgd", "learning_rate": 0.1,
         "schedule": "constant", "batch_size": 10, "epochs": 3, "augment": (), "validation_fraction": 0.2,
-        "train_examples": None, "monitor": "loss", "keep": "last", "patience": None, "stop_below": None, "test_curve": True,
-        "precision": "bfloat16",
+        "train_examples": None, "monitor": "loss", "keep": "last", "patience": None, "stop_below": None,
+        "test_curve": True, "precision": "bfloat16",
     }  # fmt: skip
     assert set(changes) == {field.name for field in dataclasses.fields(Experiment)} - {"seed"}
     assert len({FULL.replace(**{key: value}).hash for key, value in changes.items()} | {FULL.hash}) == len(changes) + 1
