@@ -106,6 +106,11 @@ def test_tweets_that_are_not_there_are_told_where_to_lie(root, monkeypatch):
     assert str(place) in str(caught.value) and "by hand" in str(caught.value)
 
 
+def test_tweets_are_not_read_from_elsewhere():
+    with pytest.raises(KactError, match="data of its own"):
+        load_task("tweets", data="mine.txt")
+
+
 def test_tweets_laid_by_hand(root, caplog):
     folder = root / "downloads" / "manual" / "twpos-data-v0.3" / "oct27.splits"
     folder.mkdir(parents=True)

@@ -34,7 +34,7 @@ def small(corpus, **changes):
 
 @pytest.fixture(scope="module")
 def trained(corpus, tmp_path_factory):
-    return run(small(corpus, epochs=6), out=tmp_path_factory.mktemp("runs"))
+    return run(small(corpus, epochs=12), out=tmp_path_factory.mktemp("runs"))
 
 
 def assert_same(one, other):

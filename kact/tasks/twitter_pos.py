@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from kact.errors import KactError
 from kact.tasks.public_file import PublicFile
 from kact.tasks.tagging import TaggedParts, TaggingTask, read_tagged
 
@@ -30,6 +31,10 @@ FILES: dict[str, PublicFile] = {
 
 
 def _read(data: Path | None) -> TaggedParts:
+    if data is not None:
+        raise KactError(
+            f"The task 'twitter_pos' has data of its own and cannot use '{data}'.", "Use --task tagged_file."
+        )
     read = {part: read_tagged(file.find()) for part, file in FILES.items()}
     digest = hashlib.sha256("".join(digest for _, digest in read.values()).encode()).hexdigest()
     return TaggedParts(read["train"][0], read["dev"][0], read["test"][0], digest)
