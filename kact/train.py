@@ -89,9 +89,7 @@ def run(
         with directory.opened(experiment):
             training.restore(continue_from)
             if diagnose:
-                from kact.diary import Watcher
-
-                progress = Watcher(training.model, training.data, experiment.loss, progress)
+                progress = training.watched(progress)
             training.train(progress)
             training.finish()
     return Run.load(directory.path)
@@ -130,6 +128,18 @@ class Training:
             experiment.l2,
         )
         return cls(experiment, directory, device, data, model, engine, Checkpoint(backend.name()), backbone_sha256)
+
+    def watched(self, progress: Progress | None) -> Progress:
+        """Return a progress that keeps the run's diary and tells `progress` of everything.
+
+        Raises:
+            KactError: for a tagger, into which the diary does not look.
+        """
+        from kact.diary import Watcher
+
+        if isinstance(self.data, EncodedData):
+            raise KactError("Diagnostics look into networks for images, and this one tags words.", "Leave them out.")
+        return Watcher(self.model, self.data, self.experiment.loss, progress)
 
     def restore(self, continue_from: Run | str | Path | None) -> None:
         """Take up the checkpoint of this run, or of the shorter one that it continues, if there is one."""

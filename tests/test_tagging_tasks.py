@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from kact.errors import KactError
-from kact.tasks import get_task, load_task
+from kact.tasks import get_record, get_task, load_task
 from kact.tasks.public_file import PublicFile
 from kact.tasks.tagging import parse_tagged
 from kact.tasks.twitter_pos import FILES
@@ -168,7 +168,7 @@ def test_the_tweets_themselves(caplog):
 
 @pytest.mark.parametrize("name", ["twitter_pos", "tagged_file"])
 def test_records(name):
-    task = get_task(name)
+    task = get_record(name)
     assert task.name == name and task.input == "words" and task.licence and "\n" not in task.summary
     assert len(set(task.labels)) == len(task.labels)
     assert all(len(file.sha256) == 64 and file.url.startswith("https://") for file in FILES.values())
