@@ -107,7 +107,7 @@ def test_tweets_that_are_not_there_are_told_where_to_lie(root, monkeypatch):
 
 
 def test_tweets_are_not_read_from_elsewhere():
-    with pytest.raises(KactError, match="data of its own"):
+    with pytest.raises(KactError, match="its own data"):
         load_task("tweets", data="mine.txt")
 
 
