@@ -26,8 +26,8 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.backends: $(VENV)/.installed
-	@echo "Installing TensorFlow, JAX and OpenVINO into $(VENV) (once) ..."
-	@$(INSTALL) --editable '.[dev,tensorflow,jax,openvino]'
+	@echo "Installing TensorFlow, JAX, OpenVINO and the exporters into $(VENV) (once) ..."
+	@$(INSTALL) --editable '.[dev,tensorflow,jax,openvino,export]'
 	@touch $@
 
 install: $(VENV)/.installed  ## make the virtual environment and install kact in it
