@@ -11,7 +11,8 @@ from kact import backend
 from kact.errors import KactError
 from kact.experiment import Experiment
 from kact.runs import Checkpoint, Run
-from kact.train import best_epoch, run, stopped_by
+from kact.stopping import best_epoch, stopped_by
+from kact.train import run
 
 SMALL = Experiment(model={"name": "mlp", "hidden_units": [16]}, epochs=3, train_examples=300, learning_rate=0.01)
 
