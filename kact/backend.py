@@ -30,6 +30,8 @@ PRECISIONS = ("float32", "tf32", "bfloat16", "float16")
 TRAINING_BACKENDS = ("torch", "tensorflow", "jax")
 BACKENDS = (*TRAINING_BACKENDS, "openvino", "numpy")  # the last two predict only
 
+PACKAGES = {"numpy": "jax"}  # where the backend's package is another: Keras works out shapes for numpy with jax
+
 _Forward = Callable[[Any, Any], tuple[Any, Any]]
 
 
@@ -42,10 +44,16 @@ def select_default() -> None:
     os.environ.setdefault("KERAS_BACKEND", "torch")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     chosen = choose(os.environ["KERAS_BACKEND"], BACKENDS, {}, "KERAS_BACKEND")
-    if importlib.util.find_spec(chosen) is None:
+    if not installed(chosen):
+        extra = PACKAGES.get(chosen, chosen)
         raise KactError(
-            f"KERAS_BACKEND is {chosen!r}, which is not installed.", f"Install it: pip install 'kact[{chosen}]'"
+            f"KERAS_BACKEND is {chosen!r}, which is not installed.", f"Install it: pip install 'kact[{extra}]'"
         )
+
+
+def installed(backend: str) -> bool:
+    """Return whether one of `BACKENDS` has the package that it needs."""
+    return importlib.util.find_spec(PACKAGES.get(backend, backend)) is not None
 
 
 def name() -> str:

@@ -1,6 +1,5 @@
 """One saved run of every model, opened in a process of its own on each backend: the outputs are the same to 1e-5."""
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -50,10 +49,6 @@ def in_a_process(name, *arguments):
     )
 
 
-def installed(name):
-    return importlib.util.find_spec(name) is not None
-
-
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """Return, for each cell, its run, its inputs by name, and its outputs on the backend that trained it."""
@@ -86,7 +81,7 @@ def trained(tmp_path_factory):
 
 @pytest.mark.parametrize("name", backend.BACKENDS)
 def test_a_saved_run_gives_the_same_outputs_on_every_backend(name, trained, tmp_path):
-    if not installed(name):
+    if not backend.installed(name):
         pytest.skip(f"{name} is not installed")
     jobs = [
         (str(finished.path), str(inputs), str(tmp_path / f"{number}.npy"))
@@ -109,7 +104,7 @@ def test_a_saved_run_gives_the_same_outputs_on_every_backend(name, trained, tmp_
 @pytest.mark.parametrize("name", ["numpy", "openvino"])
 def test_prediction_without_a_training_backend(name, trained, tmp_path):
     """The command gives the labels and the probabilities that Predictor gives here."""
-    if not installed(name):
+    if not backend.installed(name):
         pytest.skip(f"{name} is not installed")
     from PIL import Image
 
@@ -129,7 +124,7 @@ def test_prediction_without_a_training_backend(name, trained, tmp_path):
 
 @pytest.mark.parametrize("name", ["numpy", "openvino"])
 def test_training_there_is_refused_in_one_line(name, tmp_path):
-    if not installed(name):
+    if not backend.installed(name):
         pytest.skip(f"{name} is not installed")
     ran = in_a_process(name, "-m", "kact", "train", "--epochs", 1, "--out", tmp_path / "runs")
     assert ran.returncode == 2
