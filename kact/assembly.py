@@ -8,13 +8,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from kact.experiment import Experiment
 from kact.models import Tagger, build_tagger
 from kact.tasks import TaggedData, TaskData, load_task
 from kact.text.encoded import EncodedData, encode_data
-from kact.transfer import starting_model
+from kact.transfer import layer_settings, starting_model
 
 if TYPE_CHECKING:
     import keras
@@ -46,15 +46,8 @@ def build_network(experiment: Experiment, data: TaskData | EncodedData) -> tuple
     """
     if not isinstance(data, EncodedData):
         return starting_model(experiment, data.task)
-    shared: dict[str, Any] = {
-        "activation": experiment.activation,
-        "batch_norm": experiment.batch_norm,
-        "dropout": experiment.dropout,
-        "initializer": experiment.initializer,
-        "seed": experiment.seed,
-    }
     model = cast(Tagger, experiment.model)
-    return build_tagger(model, data.vocabulary.inputs, len(data.task.labels), **shared), None
+    return build_tagger(model, data.vocabulary.inputs, len(data.task.labels), **layer_settings(experiment)), None
 
 
 def epoch_batches(experiment: Experiment, data: TaskData | EncodedData, epoch: int) -> EpochBatches | TokenBatches:

@@ -40,19 +40,19 @@ def starting_model(experiment: Experiment, task: Task) -> tuple[keras.Model, str
         >>> starting_model(Experiment(task="digits"), get_task("digits"))[0].count_params()
         17226
     """
-    shared: dict[str, Any] = {
-        "activation": experiment.activation,
-        "batch_norm": experiment.batch_norm,
-        "dropout": experiment.dropout,
-        "initializer": experiment.initializer,
-        "seed": experiment.seed,
-    }
+    shared = layer_settings(experiment)
     classes = len(task.labels)
     if experiment.backbone is None:
         model = build_model(experiment.model, task.input_shape, classes, mean=task.mean, std=task.std, **shared)
         return model, None
     backbone = load_backbone(experiment.backbone, task.input_shape)
     return build_on(backbone, experiment.model, classes, freeze=experiment.freeze, **shared), backbone.sha256
+
+
+def layer_settings(experiment: Experiment) -> dict[str, Any]:
+    """Return what an experiment says of every hidden layer, whatever the network."""
+    names = ("activation", "batch_norm", "dropout", "initializer", "seed")
+    return {name: getattr(experiment, name) for name in names}
 
 
 def build_on(
