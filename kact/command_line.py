@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import shlex
 import signal
 import sys
@@ -107,7 +108,9 @@ def guarded(work: Callable[[], int]) -> int:
         return 2
     except KeyboardInterrupt as stop:
         print(f"\n{stop or 'Stopped.'}", file=sys.stderr)
-        return 130
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(130)  # at once: TensorFlow's data threads, cut off in mid-epoch, may block an orderly exit for ever
     except BrokenPipeError:
         sys.stderr.close()
         return 141
