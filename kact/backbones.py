@@ -89,8 +89,7 @@ def _alexnet(input_shape: Shape) -> keras.Model:
 def _of_run(path: Path, input_shape: Shape) -> keras.Model:
     import keras
 
-    import kact.activation_layers
-    import kact.models.adaptive_pooling  # noqa: F401  both register what the file may hold
+    import kact.saved_layers  # noqa: F401  registers what the file may hold
     from kact.runs import Run
 
     file = Run.load(path).model_path

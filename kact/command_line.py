@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from kact import backend
+from kact.engine import ENGINES
 from kact.errors import KactError, nearest
 from kact.experiment import Experiment, default_model
 from kact.models import MODELS, Model, make_model
@@ -26,10 +27,11 @@ from kact.settings import setting
 
 @dataclasses.dataclass(frozen=True)
 class TrainOptions:
-    """How a run is made; none of it changes the result."""
+    """How a run is made; none of it changes what is computed."""
 
     out: str = setting("runs", "directory of runs")
     device: str = setting("auto", "where to train; auto is CUDA where there is one", choices=backend.DEVICES)
+    engine: str = setting("auto", "captured steps where they can be, or stock Keras", choices=ENGINES)
     continue_from: str | None = setting(None, "a finished run whose curve goes on, with more --epochs")
     diagnose: bool = setting(False, "write diagnostics.csv: dead units and gradients by layer, epoch by epoch")
     quiet: bool = setting(False, "print the summary only")
@@ -49,6 +51,7 @@ def train_command(arguments: Sequence[str], program: str = "python -m kact.train
                 experiment,
                 out=options.out,
                 device=options.device,
+                engine=options.engine,
                 progress=console,
                 continue_from=options.continue_from,
                 diagnose=options.diagnose,

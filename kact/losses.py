@@ -30,9 +30,8 @@ def make_loss(name: str, classes: int) -> Any:
         return keras.losses.sparse_categorical_crossentropy(labels, outputs, from_logits=True)  # (batch,)
 
     def one_hot_mse(labels: Any, outputs: Any) -> Any:
-        wanted = ops.one_hot(
-            ops.cast(ops.reshape(labels, ops.shape(outputs)[:-1]), "int32"), classes, dtype=outputs.dtype
-        )
+        right = ops.cast(ops.reshape(labels, (*ops.shape(outputs)[:-1], 1)), "int32")  # (batch, 1) or (batch, time, 1)
+        wanted = ops.cast(ops.equal(right, ops.arange(classes, dtype="int32")), outputs.dtype)
         return ops.mean(ops.square(outputs - wanted), axis=-1)  # (batch,) or (batch, time)
 
     return {"cross_entropy": cross_entropy, "mse": one_hot_mse}[name]

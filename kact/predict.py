@@ -80,9 +80,7 @@ class Predictor:
         """The trained Keras model, read on first use."""
         import keras
 
-        import kact.activation_layers
-        import kact.engine.masked_lstm
-        import kact.models.adaptive_pooling  # noqa: F401  all three register what the file may hold
+        import kact.saved_layers  # noqa: F401  registers what the file may hold
 
         return backend.exact_inference(keras.saving.load_model(self._file, compile=False, safe_mode=True))
 

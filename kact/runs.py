@@ -118,6 +118,7 @@ class Checkpoint:
 
     Attributes:
         backend: the Keras backend that trained it.
+        engine: the one that was asked for, of `kact.engine.ENGINES`.
         history, test_curve: a row for each finished epoch.
         epoch_seconds: how long each took.
         best_epoch: counted from 1; 0 while no epoch had a finite score.
@@ -126,6 +127,7 @@ class Checkpoint:
     """
 
     backend: str
+    engine: str = "auto"
     history: list[Row] = field(default_factory=list)
     test_curve: list[Row] = field(default_factory=list)
     epoch_seconds: list[float] = field(default_factory=list)

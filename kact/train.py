@@ -51,6 +51,7 @@ def run(
     *,
     out: str | Path = "runs",
     device: str = "auto",
+    engine: str = "auto",
     progress: Progress | None = None,
     continue_from: Run | str | Path | None = None,
     diagnose: bool = False,
@@ -61,6 +62,7 @@ def run(
         experiment: what to train.
         out: the directory of runs; this one gets `out/<experiment.label>/`.
         device: "auto" (CUDA where there is one), "cpu" or "cuda".
+        engine: "auto" (captured steps where they can be) or "stock" (Keras' own `fit`).
         progress: told of each epoch.
         continue_from: a finished run of the same experiment with fewer epochs, whose curve goes on here.
         diagnose: whether to write `diagnostics.csv`, as `kact.diary.Watcher` does; it changes nothing else.
@@ -86,7 +88,7 @@ def run(
         return Run.load(directory.path)
     backend.check_training()
     with backend.run_settings(device, experiment.precision) as device_used:
-        training = Training.prepare(experiment, directory, device_used)
+        training = Training.prepare(experiment, directory, device_used, engine)
         with directory.opened(experiment):
             training.restore(continue_from)
             if diagnose:
@@ -110,9 +112,9 @@ class Training:
     backbone_sha256: str | None = None
 
     @classmethod
-    def prepare(cls, experiment: Experiment, directory: RunDirectory, device: str) -> Training:
+    def prepare(cls, experiment: Experiment, directory: RunDirectory, device: str, engine: str = "auto") -> Training:
         """Load the data and build the model, before anything is written."""
-        from kact.engine.stock import StockEngine
+        from kact.engine import make_engine
 
         data = load_arrays_of(experiment)
         if experiment.batch_size > len(data.train):
@@ -122,13 +124,16 @@ class Training:
         model, backbone_sha256 = build_network(experiment, data)
         steps = math.ceil(len(data.train) / experiment.batch_size)
         rate = optimizers.make_schedule(experiment.schedule, experiment.learning_rate, experiment.epochs, steps)
-        engine = StockEngine(
+        made = make_engine(
+            engine,
             model,
             optimizers.make_optimizer(experiment.optimizer, rate),
             losses.make_loss(experiment.loss, len(data.task.labels)),
             experiment.l2,
         )
-        return cls(experiment, directory, device, data, model, engine, Checkpoint(backend.name()), backbone_sha256)
+        return cls(
+            experiment, directory, device, data, model, made, Checkpoint(backend.name(), engine), backbone_sha256
+        )
 
     def watched(self, progress: Progress | None) -> Progress:
         """Return a progress that keeps the run's diary and tells `progress` of everything.
@@ -163,6 +168,11 @@ class Training:
                 f"'{self.directory.path}' was begun on the {found.backend} backend and this is {backend.name()}.",
                 f"Set KERAS_BACKEND={found.backend}, or choose another --out.",
             )
+        if found.engine != self.checkpoint.engine:
+            raise KactError(
+                f"'{self.directory.path}' was begun with --engine {found.engine}.",
+                "Go on with it, or choose another --out.",
+            )
         _assign(self.model.variables, found.weights, path)
         _assign(self._optimizer.variables, found.optimizer, path)
         self.checkpoint = found
@@ -170,8 +180,11 @@ class Training:
     def train(self, progress: Progress | None) -> None:
         """Train epoch after epoch until a stopping rule holds, with a checkpoint after each."""
         experiment, done = self.experiment, len(self.checkpoint.history)
+        self.engine.prepare(epoch_batches(experiment, self.data, done))
         if progress is not None:
-            progress.started(experiment, self.directory.path, self.device, done)
+            reason = self.engine.reason
+            where = self.device if reason is None else f"{self.device} (with stock Keras: {reason})"
+            progress.started(experiment, self.directory.path, where, done)
         while stopped_by(experiment, self.checkpoint) is None:
             epoch = len(self.checkpoint.history)
             began = time.perf_counter()
@@ -239,7 +252,7 @@ class Training:
                     "backend": backend.name(),
                     "device": self.device,
                     "precision": experiment.precision,
-                    "step": {"kind": self.engine.name},
+                    "step": {"kind": self.engine.name, "reason": self.engine.reason},
                     "data": self.data.fingerprint,
                     **({"resources": self.data.resources} if isinstance(self.data, EncodedData) else {}),
                     "backbone": self.backbone_sha256,

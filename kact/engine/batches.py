@@ -39,6 +39,10 @@ class EpochBatches(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple[Any, Any]:
         chosen = self.order[index * self.batch_size : (index + 1) * self.batch_size]
         images, labels = self.split.take(chosen)
-        if self.drawn:
-            images = augmentation.apply(images, {name: values[chosen] for name, values in self.drawn.items()})
-        return images.astype(np.float32), labels
+        return self.changed(images, chosen).astype(np.float32), labels
+
+    def changed(self, images: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+        """Return stored images `(batch, height, width, channels)` with what this epoch draws for them applied."""
+        if not self.drawn:
+            return images
+        return augmentation.apply(images, {name: values[chosen] for name, values in self.drawn.items()})

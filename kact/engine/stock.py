@@ -25,9 +25,14 @@ class StockEngine:
         optimizer: of Keras.
         loss: from (labels, outputs) to a loss an example.
         l2: λ of the penalty λ/2·‖w‖² over every trainable weight.
+
+    Attributes:
+        name: of the step that runs, "captured" or "stock".
+        reason: why stock Keras runs where captured steps were wanted.
     """
 
     name = "stock"
+    reason: str | None = None  # why it runs where captured steps were wanted
 
     def __init__(self, model: keras.Model, optimizer: keras.Optimizer, loss: Callable[..., Any], l2: float) -> None:
         self.model = model
@@ -44,6 +49,9 @@ class StockEngine:
             model.compile(optimizer=optimizer, loss=loss, metrics=metrics)
         model.optimizer.build(model.trainable_variables)  # which in float16 is a loss-scaling one around ours
 
+    def prepare(self, batches: EpochBatches | TokenBatches) -> None:
+        """Do what can be done before the first epoch; here nothing."""
+
     def train_epoch(
         self, batches: EpochBatches | TokenBatches, on_batch: Callable[[int], None] | None = None
     ) -> dict[str, float]:
@@ -56,12 +64,15 @@ class StockEngine:
         Returns:
             `loss`, without the penalty, and `accuracy`, both running means over the epoch's steps.
         """
-        # Not before `fit`: Keras builds symbolically when it first runs, and on torch draws random numbers as it does.
-        callbacks = [
-            keras.callbacks.LambdaCallback(
-                on_epoch_begin=lambda _, logs: backend.reseed(self.model, batches.seed, batches.epoch)
-            )
-        ]
+
+        # Not before `fit`: Keras builds symbolically when it first runs, and on torch draws random numbers as it does,
+        # and its loader one more when an epoch begins.
+        def reseed(number: int, logs: Any = None) -> None:
+            if number == 0:
+                backend.reseed(self.model, batches.seed, batches.epoch)
+
+        begin = "on_train_batch_begin" if backend.name() == "torch" else "on_epoch_begin"
+        callbacks = [keras.callbacks.LambdaCallback(**{begin: reseed})]
         if on_batch is not None:
             callbacks.append(keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: on_batch(batch + 1)))
         logs = self.model.fit(batches, epochs=1, verbose=0, shuffle=False, callbacks=callbacks).history

@@ -51,9 +51,9 @@ class AlexNet(Model):
             raise KactError.parameter("filters", list(self.filters), f"{len(_KERNELS)} numbers, one a convolution")
 
     def hidden(self, x: keras.KerasTensor, blocks: Blocks) -> keras.KerasTensor:
-        import keras
 
         from kact.models.adaptive_pooling import AdaptiveAverage
+        from kact.models.dropout import Dropout
 
         for number, (filters, (size, stride, padding)) in enumerate(zip(self.filters, _KERNELS, strict=True), start=1):
             name = f"conv{number}"
@@ -67,6 +67,6 @@ class AlexNet(Model):
         x = blocks.flatten(x)  # (batch, 6·6·filters)
         for number, units in enumerate(self.hidden_units, start=1):
             if self.dense_dropout:
-                x = keras.layers.Dropout(self.dense_dropout, name=f"dense{number}_dropout")(x)
+                x = Dropout(self.dense_dropout, name=f"dense{number}_dropout")(x)
             x = blocks.hidden_dense(x, units, name=f"dense{number}", dropout=False)
         return x

@@ -116,7 +116,9 @@ class Blocks:
         """
         if not self.batch_norm:
             return x
-        layer = keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_norm")
+        from kact.engine.batch_norm import BatchNorm
+
+        layer = BatchNorm(momentum=0.9, epsilon=1e-5, name=f"{name}_norm")
         return layer(x) if mask is None else layer(x, mask=mask)
 
     def activate(self, x: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
@@ -127,7 +129,9 @@ class Blocks:
         """Set units, or whole feature maps, to zero at the dropout rate."""
         if not self.dropout:
             return x
-        kind = keras.layers.SpatialDropout2D if whole_maps else keras.layers.Dropout
+        from kact.models.dropout import Dropout, FeatureMapDropout
+
+        kind = FeatureMapDropout if whole_maps else Dropout
         return kind(self.dropout, name=f"{name}_dropout")(x)
 
     def logits(self, x: keras.KerasTensor, classes: int) -> keras.KerasTensor:

@@ -1,0 +1,118 @@
+"""Capture on torch: a whole step written down once as a list of kernels, and replayed without the Python above it.
+
+The private interfaces of torch and Keras that this stands on are all imported here and in `kact.engine.layout`;
+`tests/test_captured.py` says which one is gone when a new version drops it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch.fx import GraphModule
+from torch.fx.experimental.proxy_tensor import make_fx
+from torch.overrides import TorchFunctionMode
+
+from kact.engine.layout import Layout
+from kact.engine.lowering import lower
+
+Step = Callable[..., Any]  # from tensors to a tensor, or to nothing
+
+_READS = (  # what takes a number out of a tensor: it would be written down as a constant
+    torch.Tensor.numpy,
+    torch.Tensor.__array__,
+    torch.Tensor.tolist,
+    torch.Tensor.item,
+)
+
+
+class CannotCapture(Exception):
+    """Says why a step cannot be written down as a list of kernels."""
+
+
+class _Guard(TorchFunctionMode):
+    """Refuses what cannot be captured, and keeps numbers that change in tensors, where Keras reads them out.
+
+    Keras' optimizers for torch pass the learning rate as `alpha`, which torch reads as a number: a constant in a
+    capture, and a wait for the device on CUDA.
+    """
+
+    def __torch_function__(
+        self, function: Any, types: Any, arguments: Any = (), keywords: dict[str, Any] | None = None
+    ) -> Any:
+        keywords = keywords or {}
+        if function in _READS:
+            raise CannotCapture(f"it reads a number out of a tensor ({function.__name__})")
+        if function is torch._foreach_mul_ and isinstance(arguments[1], torch.Tensor):
+            return torch.ops.aten._foreach_mul_.Tensor(*arguments)
+        alpha = keywords.get("alpha")
+        if isinstance(alpha, torch.Tensor) and function in (torch._foreach_add_, torch._foreach_add):
+            return function(arguments[0], torch._foreach_mul(arguments[1], alpha))
+        return function(*arguments, **keywords)
+
+
+def capture(step: Step, state: Sequence[torch.Tensor], arguments: Sequence[torch.Tensor]) -> Step:
+    """Return `step` as a replay of its kernels, for arguments of just these shapes and types.
+
+    The step runs once to be written down; then `state` and torch's random state are put back, so that nothing has
+    happened yet. What Python decides on the way is decided for good.
+
+    Args:
+        step: from `arguments` to a tensor or None; it may change `state` in place.
+        state: every tensor that the step reads or changes, at the address where it stays.
+        arguments: examples of what the step takes.
+
+    Raises:
+        CannotCapture: with the reason, if the step depends on numbers that only a run can tell.
+    """
+    before = [tensor.detach().clone() for tensor in state]
+    try:
+        with torch.random.fork_rng(devices=_cuda_devices(state)), _Guard(), Layout():
+            graph = make_fx(lambda _, *given: step(*given))(list(state), *arguments)
+        replay = lower(graph, state)
+    except CannotCapture:
+        raise
+    except Exception as error:  # tracing fails in as many ways as steps are written
+        raise CannotCapture(f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}") from error
+    finally:
+        with torch.no_grad():
+            for tensor, value in zip(state, before, strict=True):
+                tensor.copy_(value)
+    return _cuda_graph(replay, arguments, state) if arguments[0].device.type == "cuda" else replay
+
+
+def _cuda_devices(state: Sequence[torch.Tensor]) -> list[torch.device]:
+    return list({tensor.device for tensor in state if tensor.device.type == "cuda"})
+
+
+def _cuda_graph(replay: Step, arguments: Sequence[torch.Tensor], state: Sequence[torch.Tensor]) -> Step:
+    """Return a replay of kernels as one CUDA graph: a single launch a step."""
+    inputs = [argument.clone() for argument in arguments]
+    before = [tensor.detach().clone() for tensor in state]
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.random.fork_rng(devices=_cuda_devices(state)), torch.no_grad():
+        with torch.cuda.stream(side):  # kernels are chosen and loaded outside of the recording
+            for _ in range(3):
+                replay(*inputs)
+        torch.cuda.current_stream().wait_stream(side)
+        recording = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(recording):
+            output = replay(*inputs)
+        for tensor, value in zip(state, before, strict=True):
+            tensor.copy_(value)
+
+    def launch(*given: torch.Tensor) -> Any:
+        for held, value in zip(inputs, given, strict=True):
+            held.copy_(value, non_blocking=True)
+        recording.replay()
+        return output
+
+    return launch
+
+
+def graph_of(step: Step, state: Sequence[torch.Tensor], arguments: Sequence[torch.Tensor]) -> GraphModule:
+    """Return the kernels of a step as they are traced, before anything is rewritten; for those who look inside."""
+    with _Guard(), Layout():
+        return make_fx(lambda _, *given: step(*given))(list(state), *arguments)

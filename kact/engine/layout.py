@@ -1,0 +1,83 @@
+"""Memory layout while a step is captured: Keras' channels-last maps stay channels-last in memory, without copies.
+
+Keras on torch copies its maps before each convolution and pooling, and PyTorch's element-wise kernels are ten times
+slower where a gradient and its input lie in memory differently. Here a copy that would change nothing is left out, and
+the kernels of convolutions are laid out once as PyTorch's own channels-last networks keep them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch.overrides import TorchFunctionMode
+
+_RISING = {  # activations that never fall, so that the maximum may be taken first; each with what its settings must be
+    F.relu: (),
+    torch.relu: (),
+    F.relu6: (),
+    F.elu: ("alpha",),
+    F.selu: (),
+    F.celu: ("alpha",),
+    F.leaky_relu: ("negative_slope",),
+    F.softplus: (),
+    F.softsign: (),
+    F.hardsigmoid: (),
+    torch.tanh: (),
+    F.tanh: (),
+    torch.sigmoid: (),
+    F.sigmoid: (),
+}
+
+
+class Layout(TorchFunctionMode):
+    """Leaves out copies into a layout that is already there, and moves rising activations behind max-pools."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._rising: dict[int, tuple[torch.Tensor, torch.Tensor, Any]] = {}  # id of output: (it, input, activation)
+
+    def __torch_function__(
+        self, function: Any, types: Any, arguments: Any = (), keywords: dict[str, Any] | None = None
+    ) -> Any:
+        keywords = keywords or {}
+        if function is torch.Tensor.contiguous and len(arguments) == 1 and not keywords and _is_last(arguments[0]):
+            return arguments[0]
+        if function in _RISING and arguments and arguments[0].ndim == 4 and _rises(function, arguments, keywords):
+            output = function(*arguments, **keywords)
+            return self._remember(output, arguments[0], lambda x: function(x, *arguments[1:], **keywords))
+        if function is torch.permute and id(arguments[0]) in self._rising:
+            _, source, activation = self._rising[id(arguments[0])]
+            return self._remember(function(*arguments, **keywords), function(source, *arguments[1:]), activation)
+        if function is F.max_pool2d and id(arguments[0]) in self._rising:
+            _, source, activation = self._rising[id(arguments[0])]
+            return activation(function(source, *arguments[1:], **keywords))
+        return function(*arguments, **keywords)
+
+    def _remember(self, output: torch.Tensor, source: torch.Tensor, activation: Any) -> torch.Tensor:
+        self._rising[id(output)] = output, source, activation
+        return output
+
+
+def lay_out_kernels(variables: Iterable[Any]) -> None:
+    """Store 4-D Keras variables `(height, width, in, out)` in the order of PyTorch's channels-last kernels.
+
+    Values, shapes and whatever is saved stay the same; the variables must be kernels of convolutions, or an
+    optimizer's slots for them, which then lie in memory alike.
+    """
+    for variable in variables:
+        tensor = variable.value
+        laid = tensor.data.permute(3, 2, 0, 1).contiguous(memory_format=torch.channels_last).permute(2, 3, 1, 0)
+        if laid.stride() != tensor.stride():
+            tensor.data = laid
+
+
+def _is_last(tensor: torch.Tensor) -> bool:
+    return tensor.ndim == 4 and tensor.is_contiguous(memory_format=torch.channels_last)
+
+
+def _rises(function: Any, arguments: Any, keywords: dict[str, Any]) -> bool:
+    settings = [*arguments[1:], *(keywords.get(name, 0) for name in _RISING[function])]
+    return all(not isinstance(value, torch.Tensor) and value >= 0 for value in settings)

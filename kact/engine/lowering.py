@@ -1,0 +1,269 @@
+"""From the traced graph of a step to the leanest function that runs the same kernels on the same tensors.
+
+Every rewrite keeps the arithmetic, or changes the order of one sum: variables become constants at their addresses;
+views of them are made once; a bias joins its product or its convolution; a running value is added to in place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch.fx import CodeGen, GraphModule, Node
+
+aten = torch.ops.aten
+Kernel = Any  # a node of the graph; torch.fx types its fields too loosely to check anything
+
+_VIEWS = {
+    aten.permute.default,
+    aten.t.default,
+    aten.view.default,
+    aten.expand.default,
+    aten.transpose.int,
+    aten.unsqueeze.default,
+    aten.squeeze.dims,
+}
+_FILLED = {aten.ones_like.default: 1, aten.zeros_like.default: 0}
+_EACH = {aten.add.Tensor, aten.sub.Tensor, aten.mul.Tensor, aten.div.Tensor}
+_SAME = {aten.detach.default, aten.alias.default}
+_QUICK: dict[Any, Any] = {  # torch's own functions reach the same kernels in half the time of an overload
+    aten.mm.default: torch.mm,
+    aten.addmm.default: torch.addmm,
+    aten.mul.Tensor: torch.mul,
+    aten.add.Tensor: torch.add,
+    aten.sub.Tensor: torch.sub,
+    aten.div.Tensor: torch.div,
+    aten.neg.default: torch.neg,
+    aten.tanh.default: torch.tanh,
+    aten.sigmoid.default: torch.sigmoid,
+    aten.relu.default: torch.relu,
+    aten.sqrt.default: torch.sqrt,
+    aten.permute.default: torch.permute,
+    aten.t.default: torch.t,
+}
+
+
+def lower(traced: GraphModule, state: Sequence[torch.Tensor]) -> Callable[..., Any]:
+    """Return the function of a traced step.
+
+    Args:
+        traced: its first placeholders are `state`, in order; the others are its arguments.
+        state: tensors that keep their addresses for as long as the function is called.
+
+    Raises:
+        ValueError: if the graph holds a weight that is not in `state`, which it would never see change.
+    """
+    graph: Any = traced.graph
+    graph.set_codegen(CodeGen())
+    constants = _Constants(traced, state)
+    constants.bind_state()
+    for node in list(graph.nodes):
+        if node.op == "call_function" and node.target in _SAME:
+            _replace(node, node.args[0])
+    constants.fold()
+    for node in list(graph.nodes):
+        _add_in_place(node, constants)
+        _join_bias(node, constants)
+        _sum_of_maps(node)
+        _widen(node, constants)
+    graph.eliminate_dead_code()
+    for node in graph.nodes:
+        if node.op == "call_function":
+            node.target = _QUICK.get(node.target, node.target)
+    return constants.function()
+
+
+class _Constants:
+    """The tensors that a graph holds: variables, and what was computed from fixed numbers while tracing."""
+
+    def __init__(self, traced: GraphModule, state: Sequence[torch.Tensor]) -> None:
+        self.traced = traced
+        self.graph: Any = traced.graph
+        self.state = state
+        self.tensors: dict[Kernel, torch.Tensor] = {}
+        self.fixed: set[Kernel] = set()
+
+    def bind_state(self) -> None:
+        """Make constants of the placeholders of the state, and know the tensors that tracing kept."""
+        placeholders = [node for node in self.graph.nodes if node.op == "placeholder"]
+        for node, tensor in zip(placeholders, self.state, strict=False):
+            self._put(node, tensor.detach(), fixed=False)
+        changed = {argument for node in self.graph.nodes for argument in _changed(node)}
+        for node in self.graph.nodes:
+            if node.op == "get_attr" and node not in self.tensors:
+                held = getattr(self.traced, str(node.target))
+                if isinstance(held, torch.nn.Parameter):
+                    raise ValueError("a weight is used that is no variable of the model")
+                self.tensors[node] = held
+                if node not in changed:
+                    self.fixed.add(node)
+
+    def fold(self) -> None:
+        """Compute once what depends on fixed numbers alone, and make the views of variables once."""
+        changed = {argument for node in self.graph.nodes for argument in _changed(node)}
+        for node in list(self.graph.nodes):
+            if node.op != "call_function" or not node.users or not isinstance(node.target, torch._ops.OpOverload):
+                continue
+            inputs = node.all_input_nodes
+            if node.target in _FILLED and not changed & _with_views(node):
+                value = node.meta["val"]
+                filled = torch.empty_strided(value.shape, value.stride(), dtype=value.dtype, device=value.device)
+                self._put(node, filled.fill_(_FILLED[node.target]), fixed=True)
+                continue
+            fixed = all(argument in self.fixed for argument in inputs) and _is_pure(node)
+            view = node.target in _VIEWS and bool(inputs) and inputs[0] in self.tensors
+            if not (fixed or view) or (fixed and not view and changed & _with_views(node)):
+                continue
+            arguments, keywords = torch.fx.node.map_arg((node.args, node.kwargs), self.tensors.__getitem__)
+            self._put(node, node.target(*arguments, **keywords).detach(), fixed=fixed)
+
+    def add(self, tensor: torch.Tensor, before: Kernel) -> Kernel:
+        """Return a new constant in front of a node."""
+        name = f"constant{len(self.tensors)}"
+        setattr(self.traced, name, tensor)
+        with self.graph.inserting_before(before):
+            node = self.graph.create_node("get_attr", name)
+        self.tensors[node] = tensor
+        return node
+
+    def function(self) -> Callable[..., Any]:
+        """Return the graph as a function of its arguments, the constants given to it."""
+        used = [node for node in self.graph.nodes if node.op == "get_attr" and node.users]
+        held = tuple(self.tensors[node] for node in used)
+        first = next(node for node in self.graph.nodes if node.op == "placeholder")
+        for number, node in enumerate(used):
+            with self.graph.inserting_before(first):
+                placeholder = self.graph.placeholder(f"held{number}")
+            _replace(node, placeholder)
+        for node in [node for node in self.graph.nodes if node.op == "get_attr"]:
+            self.graph.erase_node(node)
+        forward = type(GraphModule(torch.nn.Module(), self.graph)).forward
+        return lambda *arguments: forward(None, *held, *arguments)
+
+    def _put(self, node: Kernel, tensor: torch.Tensor, fixed: bool) -> None:
+        made = self.add(tensor, before=node)
+        if fixed:
+            self.fixed.add(made)
+        _replace(node, made)
+
+
+def _add_in_place(node: Kernel, constants: _Constants) -> None:
+    """Turn `variable.copy_(variable + x)` into `variable.add_(x)`."""
+    if node.target is not aten.copy_.default or node.args[0] not in constants.tensors or len(node.args) > 2:
+        return
+    variable, total = node.args
+    if not _is_kernel(total) or total.target is not aten.add.Tensor or total.kwargs or len(total.users) > 1:
+        return
+    between = _between(total, node)
+    if total.args[0] is variable and not any(variable in _changed(other) for other in between):
+        node.target, node.args = aten.add_.Tensor, (variable, total.args[1])
+        constants.graph.erase_node(total)
+
+
+def _join_bias(node: Kernel, constants: _Constants) -> None:
+    """Turn a product plus a bias into one kernel, and a convolution, permuted, plus a bias likewise."""
+    if node.target is not aten.add.Tensor or node.kwargs or len(node.args) != 2:
+        return
+    made, bias = node.args
+    if not _is_kernel(made) or bias not in constants.tensors or len(made.users) > 1:
+        return
+    vector = constants.tensors[bias]
+    if vector.numel() != vector.shape[-1]:
+        return
+    if made.target is aten.mm.default and vector.ndim == 1:
+        with constants.graph.inserting_before(node):
+            joined = constants.graph.call_function(aten.addmm.default, (bias, *made.args))
+        _replace(node, joined)
+        constants.graph.erase_node(made)
+    elif made.target is aten.permute.default and list(made.args[1]) == [0, 2, 3, 1]:
+        convolved = made.args[0]
+        if convolved.target is aten.convolution.default and len(convolved.users) == 1 and convolved.args[2] is None:
+            held = constants.add(vector.view(-1), before=convolved)
+            convolved.args = (*convolved.args[:2], held, *convolved.args[3:])
+            _replace(node, made)
+
+
+def _sum_of_maps(node: Kernel) -> None:
+    """Sum a channels-last gradient over all pixels in two steps along long rows: PyTorch's own sum goes by pixels."""
+    if node.target is not aten.sum.dim_IntList or len(node.args) < 2:
+        return
+    source = node.args[0]
+    value = source.meta["val"]
+    if len(value.shape) != 4 or list(node.args[1]) not in ([0, 1, 2], [0, 2, 3]):
+        return
+    last = list(node.args[1]) == [0, 1, 2]
+    order = [0, 1, 2, 3] if last else [0, 2, 3, 1]
+    count, height, width, channels = (value.shape[axis] for axis in order)
+    if [value.stride(axis) for axis in order] != [
+        height * width * channels,
+        width * channels,
+        channels,
+        1,
+    ] or channels >= 64:
+        return
+    keep = len(node.args) > 2 and bool(node.args[2])
+    shape = [1 if axis in node.args[1] else size for axis, size in enumerate(value.shape)] if keep else [channels]
+    call = node.graph.call_function
+    with node.graph.inserting_before(node):
+        rows = source if last else call(aten.permute.default, (source, order))
+        rows = call(aten.view.default, (rows, [count * height, width * channels]))
+        sums = call(aten.view.default, (call(aten.sum.dim_IntList, (rows, [0])), [width, channels]))
+        sums = call(aten.view.default, (call(aten.sum.dim_IntList, (sums, [0])), shape))
+    _replace(node, sums)
+
+
+def _widen(node: Kernel, constants: _Constants) -> None:
+    """Repeat a fixed number a channel over a whole image, as when images are normalised: short rows are slow."""
+    if node.target not in _EACH or len(node.args) != 2 or node.args[1] not in constants.fixed:
+        return
+    held, value = constants.tensors[node.args[1]], node.meta["val"]
+    few = held.ndim > 0 and held.numel() == held.shape[-1] == value.shape[-1] < 64
+    if value.ndim == 4 and few and value.is_contiguous():
+        wide = held.view(-1).expand(value.shape[1:]).contiguous()
+        node.args = (node.args[0], constants.add(wide, before=node))
+
+
+def _is_kernel(value: Any) -> bool:
+    return isinstance(value, Node)
+
+
+def _replace(node: Kernel, other: Kernel) -> None:
+    node.replace_all_uses_with(other)
+    node.graph.erase_node(node)
+
+
+def _between(first: Kernel, last: Kernel) -> list[Kernel]:
+    found, node = [], first.next
+    while node is not last:
+        found.append(node)
+        node = node.next
+    return found
+
+
+def _changed(node: Kernel) -> set[Kernel]:
+    """Return the arguments that a node writes into, by its schema."""
+    if node.op != "call_function" or not isinstance(node.target, torch._ops.OpOverload):
+        return set()
+    found: set[Kernel] = set()
+    for expected, given in zip(node.target._schema.arguments, node.args, strict=False):
+        if expected.alias_info is not None and expected.alias_info.is_write:
+            found |= {one for one in (given if isinstance(given, list | tuple) else [given]) if isinstance(one, Node)}
+    return found
+
+
+def _is_pure(node: Kernel) -> bool:
+    schema = node.target._schema
+    random = torch.Tag.nondeterministic_seeded in node.target.tags
+    return not (schema.is_mutable or random) and len(schema.returns) == 1 and "Tensor" in str(schema.returns[0].type)
+
+
+def _with_views(node: Kernel) -> set[Kernel]:
+    """Return a node and all views of it, and of them."""
+    found, open_ends = {node}, [node]
+    while open_ends:
+        for user in open_ends.pop().users:
+            if user.target in _VIEWS and user not in found:
+                found.add(user)
+                open_ends.append(user)
+    return found

@@ -1,0 +1,225 @@
+"""The captured step against stock Keras: equal to rounding, or stock Keras itself and the reason said."""
+
+import keras
+import numpy as np
+import pytest
+
+from kact import backend, losses, optimizers
+from kact.engine import make_engine
+from kact.engine.batches import EpochBatches
+from kact.engine.stock import StockEngine
+from kact.errors import KactError
+from kact.experiment import Experiment
+from kact.models import build_model
+from kact.tasks import Split
+from kact.train import run
+
+if backend.name() != "torch":
+    pytest.skip("steps are captured on torch", allow_module_level=True)
+
+import torch
+
+from kact.engine import capture as capturing
+
+CNN = {"name": "cnn", "filters": [4, 6], "kernel_size": 3, "pool": "average", "hidden_units": [12]}
+EXAMPLES, BATCH = 70, 16  # the last batch of an epoch holds 6
+
+
+def images(count=EXAMPLES, seed=0):
+    rng = np.random.default_rng(seed)
+    labels = np.arange(count) % 3
+    pixels = rng.integers(0, 256, (count, 12, 12, 2)) // 2 + labels[:, None, None, None] * 40
+    return Split(pixels.astype(np.uint8), labels, np.arange(count))
+
+
+def engine(name, model=CNN, optimizer="sgd(momentum=0.9)", rate=0.02, loss="cross_entropy", l2=0.0, **settings):
+    built = build_model(model, (12, 12, 2), 3, mean=[120.0, 110.0], std=[50.0, 60.0], **settings)
+    return make_engine(name, built, optimizers.make_optimizer(optimizer, rate), losses.make_loss(loss, 3), l2)
+
+
+def epochs(engine, count=3, augment=(), split=None):
+    return [engine.train_epoch(EpochBatches(split or images(), BATCH, augment, 5, epoch)) for epoch in range(count)]
+
+
+def values(engine):
+    return {f"{i} {variable.path}": backend.to_numpy(variable) for i, variable in enumerate(engine.model.variables)}
+
+
+def assert_close(one, other, tolerance=1e-6):
+    normalised = any(layer.name.endswith("_norm") for layer in one.model.layers)
+    for (path, a), b in zip(values(one).items(), values(other).values(), strict=True):
+        if normalised and path.endswith("bias") and "logits" not in path:  # has no effect, and no gradient but rounding
+            continue
+        scale = np.abs(b).max(initial=1e-3)
+        np.testing.assert_allclose(a / scale, b / scale, rtol=0, atol=tolerance, err_msg=path)
+
+
+def both(count=3, augment=(), **settings):
+    captured, stock = engine("auto", **settings), engine("stock", **settings)
+    histories = epochs(captured, count, augment), epochs(stock, count, augment)
+    assert captured.reason is None and captured.name == "captured" and type(stock) is StockEngine
+    for a, b in zip(*histories, strict=True):
+        assert a == pytest.approx(b, rel=2e-6)
+    assert_close(captured, stock)
+    return captured, stock
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        "sgd", "momentum", "nesterov", "adam(epsilon=0.001)", "adam(amsgrad=True, epsilon=0.001)", "adamw(epsilon=0.001)", "rmsprop",
+        "rmsprop(centered=True, momentum=0.5)", "adadelta", "adagrad", "lion(weight_decay=0.01)",
+        "sgd(clipnorm=0.1)", "adam(global_clipnorm=0.5, epsilon=0.001)",
+        "adam(use_ema=True, epsilon=0.001)","sgd(clipvalue=0.01)",
+    ],
+)  # fmt: skip
+def test_every_optimizer_ends_at_the_same_weights(optimizer):
+    """Adam's epsilon is large here: at 1e-8 it turns the rounding of a gradient of nothing into a whole step."""
+    rate = 1.0 if optimizer == "adadelta" else 0.05 if "sgd" in optimizer else 0.002
+    captured, stock = both(optimizer=optimizer, rate=rate)
+    for a, b in zip(captured.model.optimizer.variables, stock.model.optimizer.variables, strict=True):
+        np.testing.assert_allclose(backend.to_numpy(a), backend.to_numpy(b), rtol=1e-4, atol=1e-6, err_msg=a.path)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"loss": "mse"},
+        {"l2": 0.01},
+        {"dropout": 0.3},
+        {"dropout": 0.3, "model": {**CNN, "dropout_kind": "element"}},
+        {"batch_norm": True},
+        {"batch_norm": True, "dropout": 0.2, "l2": 1e-3, "augment": ("flip", "shift(pixels=2)")},
+        {"activation": "prelu"},
+        {"model": {"name": "mlp", "hidden_units": [20, 10]}, "batch_norm": True, "activation": "gelu"},
+        {"model": {**CNN, "padding": "valid", "stride": 2, "pool": "none"}, "activation": "mish"},
+    ],
+    ids=str,
+)
+def test_every_setting_ends_at_the_same_weights(settings):
+    both(**settings)
+
+
+@pytest.mark.parametrize(
+    "activation",
+    ["relu", "elu", "selu", "tanh", "sigmoid", "leaky_relu", "relu6", "softplus", "elu(alpha=0.5)", "gelu"],
+)
+def test_activations_before_max_pools_end_at_the_same_weights(activation):
+    """Rising ones are applied after the maximum; the images have no two pixels alike that could tie."""
+    both(count=2, activation=activation, model={**CNN, "pool": "max"})
+
+
+@pytest.mark.parametrize("text", ["cosine(warmup_epochs=1)", "one_cycle", "constant(warmup_epochs=2)"])
+def test_schedules_run_inside_the_step(text):
+    steps = -(-EXAMPLES // BATCH)
+    ends = []
+    for name in ("auto", "stock"):
+        trained = engine(name, rate=optimizers.make_schedule(text, 0.05, 3, steps))
+        epochs(trained)
+        ends.append(trained)
+    assert ends[0].name == "captured"
+    assert_close(*ends)
+
+
+def test_what_changes_after_the_capture_is_seen():
+    """A learning rate, weights, and what is trained, set between two epochs as callbacks do."""
+    ends = []
+    for name in ("auto", "stock"):
+        trained = engine(name)
+        epochs(trained, 1)
+        trained.model.optimizer.learning_rate = 0.3
+        trained.model.get_layer("dense1").kernel.assign(np.full((54, 12), 0.01, np.float32))
+        epochs(trained, 1)
+        frozen = trained.model.get_layer("conv1")
+        frozen.trainable = False
+        before = backend.to_numpy(frozen.kernel)
+        epochs(trained, 1)
+        np.testing.assert_array_equal(backend.to_numpy(frozen.kernel), before)
+        trained.model.get_layer("dense1").bias._value = torch.nn.Parameter(torch.ones(12))  # at another address
+        epochs(trained, 1)
+        assert trained.reason is None
+        ends.append(trained)
+    assert_close(*ends)
+
+
+def test_capturing_changes_nothing():
+    trained = engine("auto", dropout=0.5, batch_norm=True)
+    before, state = values(trained), torch.random.get_rng_state()
+    optimizer = [backend.to_numpy(variable) for variable in trained.model.optimizer.variables]
+    trained.prepare(EpochBatches(images(), BATCH, (), 5, 0))
+    assert trained.name == "captured"
+    assert torch.equal(torch.random.get_rng_state(), state)
+    for path, value in values(trained).items():
+        np.testing.assert_array_equal(value, before[path], err_msg=path)
+    for variable, value in zip(trained.model.optimizer.variables, optimizer, strict=True):
+        np.testing.assert_array_equal(backend.to_numpy(variable), value)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"activation": "rrelu"}, {"activation": "tests.own_activation:branching"}],
+    ids=str,
+)
+def test_what_cannot_be_captured_trains_exactly_as_stock_keras(settings):
+    captured, stock = engine("auto", **settings), engine("stock", **settings)
+    assert epochs(captured, 2) == epochs(stock, 2)
+    if captured.name == "captured":
+        pytest.fail("nothing stood in the way of the capture: choose a case that does")
+    assert captured.reason and captured.name == "stock"
+    for path, value in values(captured).items():
+        np.testing.assert_array_equal(value, list(values(stock).values())[int(path.split()[0])], err_msg=path)
+
+
+@pytest.mark.parametrize("count", [1, 255, 256, 600])
+def test_predictions_are_those_of_stock_keras(count):
+    captured, stock = engine("auto", batch_norm=True), engine("stock", batch_norm=True)
+    inputs = images(count).inputs
+    np.testing.assert_allclose(captured.predict(inputs), stock.predict(inputs), rtol=0, atol=2e-6)
+    assert captured.name == "captured"
+
+
+def test_a_run_says_which_step_trained_it(tmp_path):
+    small = Experiment(model={"name": "mlp", "hidden_units": [8]}, epochs=1, train_examples=100)
+    said = {}
+    for name, activation in (("auto", "relu"), ("stock", "relu"), ("auto", "rrelu")):
+        finished = run(small.replace(activation=activation), out=tmp_path / name, engine=name)
+        said[name, activation] = finished.metrics["provenance"]["step"]
+    assert said["auto", "relu"] == {"kind": "captured", "reason": None}
+    assert said["stock", "relu"] == {"kind": "stock", "reason": None}
+    assert said["auto", "rrelu"]["kind"] == "stock" and said["auto", "rrelu"]["reason"]
+
+
+def test_a_run_goes_on_with_the_engine_that_it_began_with(tmp_path):
+    small = Experiment(model={"name": "mlp", "hidden_units": [8]}, epochs=2, train_examples=100)
+
+    class Stop:
+        def started(self, *_):
+            pass
+
+        def batch_done(self, *_):
+            pass
+
+        def epoch_done(self, *_):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(small, out=tmp_path, progress=Stop())
+    with pytest.raises(KactError, match="--engine auto"):
+        run(small, out=tmp_path, engine="stock")
+    assert run(small, out=tmp_path).metrics["epochs"] == 2
+
+
+def test_an_unknown_engine_is_named():
+    with pytest.raises(KactError, match="engine.*'stok'"):
+        engine("stok")
+
+
+def test_the_private_interfaces_are_there():
+    """A new Keras or torch that drops one of them says so here, by name."""
+    model = engine("stock").model
+    for name in ("_compute_loss", "_loss_tracker", "_symbolic_build", "_flatten_layers", "compute_metrics"):
+        assert hasattr(model, name), f"keras.Model lost {name}, which kact.engine.captured calls"
+    for name in ("scale_loss", "apply", "build"):
+        assert hasattr(model.optimizer, name), f"keras.Optimizer lost {name}, which kact.engine.captured calls"
+    assert isinstance(model.variables[-1].value, torch.nn.Parameter), "Keras' variables are no longer torch parameters"
+    assert callable(capturing.make_fx) and capturing.TorchFunctionMode and keras.__version__.startswith("3.")
