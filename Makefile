@@ -6,13 +6,15 @@ RUN := $(VENV)/bin/python
 PYTEST := pytest --numprocesses auto --dist loadfile
 INSTALL := $(RUN) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
+BACKENDS ?= torch tensorflow jax
+
 # make train TASK=mnist MODEL=cnn ACTIVATION=mish EPOCHS=2 ARGS="--dropout 0.2"
 TASK ?= digits
 FLAGS = $(if $(TASK),--task $(TASK)) $(if $(MODEL),--model $(MODEL)) $(if $(ACTIVATION),--activation "$(ACTIVATION)") \
 	$(if $(EPOCHS),--epochs $(EPOCHS)) $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help install train test test-backends lint format clean
+.PHONY: help install train test test-backends lint bench bench-gpu format clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +32,10 @@ $(VENV)/.backends: $(VENV)/.installed
 	@$(INSTALL) --editable '.[dev,tensorflow,jax,openvino,export]'
 	@touch $@
 
+$(VENV)/.bench: $(VENV)/.installed
+	@$(INSTALL) --editable '.[dev,bench]'
+	@touch $@
+
 install: $(VENV)/.installed  ## make the virtual environment and install kact in it
 
 train: $(VENV)/.installed  ## train: TASK=digits MODEL= ACTIVATION= EPOCHS= ARGS="--dropout 0.2"
@@ -38,9 +44,15 @@ train: $(VENV)/.installed  ## train: TASK=digits MODEL= ACTIVATION= EPOCHS= ARGS
 test: $(VENV)/.installed  ## run all tests on the torch backend, offline
 	@KERAS_BACKEND=torch $(RUN) -m $(PYTEST)
 
-test-backends: $(VENV)/.backends  ## run the same tests on torch, tensorflow and jax
-	@for backend in torch tensorflow jax; do \
+test-backends: $(VENV)/.backends  ## run the same tests on each of BACKENDS="torch tensorflow jax"
+	@for backend in $(BACKENDS); do \
 		echo "== $$backend"; KERAS_BACKEND=$$backend $(RUN) -m $(PYTEST) || exit 1; done
+
+bench: $(VENV)/.bench  ## time training against plain PyTorch, Lightning and stock Keras (10 minutes)
+	@OMP_NUM_THREADS=1 KERAS_BACKEND=torch $(RUN) -W ignore -m benchmarks.speed $(ARGS)
+
+bench-gpu: $(VENV)/.bench  ## the same in short, where CUDA is
+	@KERAS_BACKEND=torch $(RUN) -W ignore -m benchmarks.speed --networks lenet --batch-sizes 128 $(ARGS)
 
 lint: $(VENV)/.installed  ## check style and types
 	@$(RUN) -m ruff check .

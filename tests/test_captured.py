@@ -67,8 +67,8 @@ def both(count=3, augment=(), **settings):
 @pytest.mark.parametrize(
     "optimizer",
     [
-        "sgd", "momentum", "nesterov", "adam(epsilon=0.001)", "adam(amsgrad=True, epsilon=0.001)", "adamw(epsilon=0.001)", "rmsprop",
-        "rmsprop(centered=True, momentum=0.5)", "adadelta", "adagrad", "lion(weight_decay=0.01)",
+        "sgd", "momentum", "nesterov", "adam(epsilon=0.001)", "adam(amsgrad=True, epsilon=0.001)",
+        "adamw(epsilon=0.001)", "rmsprop", "rmsprop(centered=True, momentum=0.5)", "adadelta", "adagrad", "lion(weight_decay=0.01)",
         "sgd(clipnorm=0.1)", "adam(global_clipnorm=0.5, epsilon=0.001)",
         "adam(use_ema=True, epsilon=0.001)","sgd(clipvalue=0.01)",
     ],
@@ -210,7 +210,7 @@ def test_a_run_goes_on_with_the_engine_that_it_began_with(tmp_path):
 
 
 def test_an_unknown_engine_is_named():
-    with pytest.raises(KactError, match="engine.*'stok'"):
+    with pytest.raises(KactError, match=r"engine.*'stok'"):
         engine("stok")
 
 
