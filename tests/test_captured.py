@@ -68,9 +68,10 @@ def both(count=3, augment=(), **settings):
     "optimizer",
     [
         "sgd", "momentum", "nesterov", "adam(epsilon=0.001)", "adam(amsgrad=True, epsilon=0.001)",
-        "adamw(epsilon=0.001)", "rmsprop", "rmsprop(centered=True, momentum=0.5)", "adadelta", "adagrad", "lion(weight_decay=0.01)",
+        "adamw(epsilon=0.001)", "rmsprop", "rmsprop(centered=True, momentum=0.5)",
+        "adadelta", "adagrad", "lion(weight_decay=0.01)",
         "sgd(clipnorm=0.1)", "adam(global_clipnorm=0.5, epsilon=0.001)",
-        "adam(use_ema=True, epsilon=0.001)","sgd(clipvalue=0.01)",
+        "adam(use_ema=True, epsilon=0.001)", "sgd(clipvalue=0.01)",
     ],
 )  # fmt: skip
 def test_every_optimizer_ends_at_the_same_weights(optimizer):
