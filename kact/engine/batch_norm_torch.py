@@ -23,7 +23,7 @@ class _Normalise(torch.autograd.Function):
         inverse = torch.rsqrt(variance + epsilon)
         factor = inverse if scale is None else inverse * scale
         shift = -mean * factor if offset is None else offset - mean * factor
-        outputs = torch.addcmul(shift.repeat(width), rows, factor.repeat(width)).view(inputs.shape)
+        outputs = (rows * _wide(factor, width)).add_(_wide(shift, width)).view(inputs.shape)
         context.save_for_backward(rows, mean, inverse, factor)
         context.has = scale is not None, offset is not None
         context.mark_non_differentiable(mean, variance)
@@ -39,7 +39,7 @@ class _Normalise(torch.autograd.Function):
         along = (_by_channel(given * rows, channels) - mean * total) * inverse  # sum of gradient · normalised input
         slope = -factor * inverse * along / count
         level = -slope * mean - factor * total / count
-        found = torch.addcmul(level.repeat(width), given, factor.repeat(width)).addcmul_(rows, slope.repeat(width))
+        found = (given * _wide(factor, width)).add_(rows * _wide(slope, width)).add_(_wide(level, width))
         has_scale, has_offset = context.has
         return found.view(gradient.shape), along if has_scale else None, total if has_offset else None, None
 
@@ -61,3 +61,8 @@ def normalise(
 def _by_channel(rows: torch.Tensor, channels: int) -> torch.Tensor:
     """Return the sum of `(rows, width·channels)` for each channel."""
     return rows.sum(0).view(-1, channels).sum(0)
+
+
+def _wide(values: torch.Tensor, width: int) -> torch.Tensor:
+    """Return `(channels,)` repeated to `(width·channels,)`."""
+    return values.expand(width, len(values)).reshape(-1)
