@@ -20,9 +20,7 @@ ROOT = Path(__file__).parents[1]
 CELLS = [(model, activation) for model in ("mlp", "cnn", "lenet", "strided_cnn") for activation in ("prelu", "gelu")]
 CELLS += [("mlp", "rrelu"), ("mlp", "squareplus(b=2)")]
 CELLS += [("alexnet", "prelu"), ("window_tagger", "prelu"), ("bilstm_tagger", "prelu")]
-if (
-    backend.name() == "jax"
-):  # compiles each convolutional step for many seconds; the files of the others are opened there
+if backend.compiles_shapes():  # each convolutional step for many seconds; the files of the others are opened there
     CELLS = [(model, activation) for model, activation in CELLS if model == "mlp" or activation == "prelu"]
 FEW = {model: {"train_examples": 64} for model in ("mlp", "cnn", "lenet", "strided_cnn")}
 TOLERANCE = 1e-5  # times the largest output, or 1
