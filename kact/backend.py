@@ -161,8 +161,7 @@ def gradients(
         sites: layers of the model, or of models inside it.
 
     Returns:
-        A function without arguments that returns, for the weights of the moment, for each site the arrays that went in
-        and came out, and one gradient for each of `model.trainable_variables`.
+        A function without arguments: for the weights of the moment, each site's calls and each variable's gradient.
 
     Raises:
         KactError: on a backend without gradients.
