@@ -44,8 +44,9 @@ With a flag for a figure it draws that instead and prints where it is.
 
 
 _EXPORT = """Write a run's network to a file that needs neither kact nor Keras.
-The file takes batches of any size. It is run beside the model before it is handed over, and deleted if it differs.
-Labels, input shape, units, task and the run's hash travel in it.
+The file takes batches of any size and, of a tagger, sentences of any length. It is run beside the model before it is
+handed over, and deleted if it differs. Labels, inputs (shapes, units, a tagger's vocabulary), task and the run's hash
+travel in it.
 
   kact export RUN                                        RUN/model.onnx, for ONNX Runtime
   kact export RUN --format openvino --out net/model.xml  model.xml and model.bin, for OpenVINO
@@ -208,8 +209,9 @@ def _export(arguments: list[str]) -> int:
         from kact.export import export as write
 
         written = write(run, format, out)
+        of = " of {}, {} and {} tokens".format(*written.steps) if written.steps else ""
         print(
-            f"{written.path}  (run on {written.examples} inputs in batches of 1, 3 and 8:"
+            f"{written.path}  (run on {written.examples} inputs in batches of 1, 3 and 8{of}:"
             f" differs from the model by at most {written.difference:.1e})"
         )
         return 0

@@ -9,12 +9,13 @@ True
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.metadata
 import importlib.util
 import os
 import platform
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -116,22 +117,51 @@ def to_numpy(value: Any) -> np.ndarray:
     return np.array(ops.convert_to_numpy(value))
 
 
+Calls = list[tuple[Any, Any]]  # what went into a layer and what came out, each time that it was called
+
+
+@contextlib.contextmanager
+def recorded(layers: Sequence[keras.layers.Layer]) -> Iterator[list[Calls]]:
+    """Keep what goes into and what comes out of some layers, wherever inside models they are, while a block calls them.
+
+    Args:
+        layers: whose first argument is one tensor.
+
+    Yields:
+        For each layer its calls so far.
+    """
+    calls: list[Calls] = [[] for _ in layers]
+
+    def call_and_note(call: Callable[..., Any], noted: Calls, value: Any, *rest: Any, **settings: Any) -> Any:
+        output = call(value, *rest, **settings)
+        noted.append((value, output))
+        return output
+
+    for layer, noted in zip(layers, calls, strict=True):  # past Keras' own bookkeeping of what is set on a layer
+        vars(layer)["call"] = functools.partial(call_and_note, layer.call, noted)
+    try:
+        yield calls
+    finally:
+        for layer in layers:
+            vars(layer).pop("call", None)
+
+
 def gradients(
-    model: keras.Model, inputs: Any, loss: Callable[[Any], Any]
-) -> Callable[[], tuple[list[np.ndarray], list[np.ndarray]]]:
-    """Return a function of a model's outputs as a training step would compute them, and of a loss' gradients.
+    model: keras.Model, inputs: Any, loss: Callable[[Any], Any], sites: Sequence[keras.layers.Layer] = ()
+) -> Callable[[], tuple[list[Calls], list[np.ndarray]]]:
+    """Return a function of what some layers see and make in a training step, and of a loss' gradients.
 
     Batch norm uses this batch's statistics and dropout is on, drawing the same each time, yet nothing is changed by it:
     not a weight, not a running average, not a random state.
 
     Args:
-        model: built; with a list of outputs.
+        model: built.
         inputs: arrays as the model takes them.
-        loss: from the list of outputs, as tensors, to a scalar.
+        loss: from the model's output, as a tensor, to a scalar.
+        sites: layers of the model, or of models inside it.
 
     Returns:
-        A function without arguments that returns, for the weights of the moment, the outputs and one gradient for each
-        of `model.trainable_variables`.
+        A function without arguments: for the weights of the moment, each site's calls and each variable's gradient.
 
     Raises:
         KactError: on a backend without gradients.
@@ -142,19 +172,21 @@ def gradients(
     inputs = keras.tree.map_structure(keras.ops.convert_to_tensor, inputs)
 
     def forward(trainable: Any, others: Any) -> tuple[Any, Any]:
-        outputs, _ = model.stateless_call(trainable, others, inputs, training=True)
-        return loss(outputs), outputs
+        with recorded(sites) as calls:
+            output, _ = model.stateless_call(trainable, others, inputs, training=True)
+        return loss(output), calls
 
     differentiated = _DIFFERENTIATE[name()](forward)
 
-    def at_the_moment() -> tuple[list[np.ndarray], list[np.ndarray]]:
+    def at_the_moment() -> tuple[list[Calls], list[np.ndarray]]:
         trainable = [variable.value for variable in model.trainable_variables]
         others = [
             keras.ops.convert_to_tensor(_random_state(0, index, 0)) if _is_random_state(variable) else variable.value
             for index, variable in enumerate(model.non_trainable_variables)
         ]
-        outputs, found = differentiated(trainable, others)
-        return [to_numpy(output) for output in outputs], [to_numpy(gradient) for gradient in found]
+        calls, found = differentiated(trainable, others)
+        seen = [[(to_numpy(value), to_numpy(output)) for value, output in noted] for noted in calls]
+        return seen, [to_numpy(gradient) for gradient in found]
 
     return at_the_moment
 
@@ -251,9 +283,9 @@ def _torch_gradients(forward: _Forward) -> _Forward:
         leaves = [value.detach().clone().requires_grad_() for value in trainable]
         with torch.random.fork_rng(), torch.enable_grad():
             torch.manual_seed(0)  # dropout draws from torch's own generator
-            loss, outputs = forward(leaves, others)
+            loss, calls = forward(leaves, others)
             found = torch.autograd.grad(loss, leaves, allow_unused=True, materialize_grads=True)
-        return [output.detach() for output in outputs], found
+        return calls, found
 
     return differentiated
 
@@ -265,8 +297,8 @@ def _tensorflow_gradients(forward: _Forward) -> _Forward:
         leaves = [tensorflow.identity(value) for value in trainable]
         with tensorflow.GradientTape() as tape:
             tape.watch(leaves)
-            loss, outputs = forward(leaves, others)
-        return outputs, tape.gradient(loss, leaves, unconnected_gradients="zero")
+            loss, calls = forward(leaves, others)
+        return calls, tape.gradient(loss, leaves, unconnected_gradients="zero")
 
     return differentiated
 
@@ -275,8 +307,8 @@ def _jax_gradients(forward: _Forward) -> _Forward:
     import jax
 
     def differentiated(trainable: Any, others: Any) -> tuple[Any, Any]:
-        found, outputs = jax.grad(forward, has_aux=True)(trainable, others)
-        return outputs, found
+        found, calls = jax.grad(forward, has_aux=True)(trainable, others)
+        return calls, found
 
     return jax.jit(differentiated)  # op by op it takes a minute to compile
 

@@ -4,7 +4,8 @@ A unit is what has weights of its own: a neuron of a dense layer, a whole map of
 activation's slope at it is zero (below `DEAD_SLOPE`) for every example, position and time step of a sample, so that no
 gradient reaches its weights; *saturated* when the slope is below `SATURATED_SLOPE` for at least `SATURATED_SHARE` of
 them. These are the hard and the soft saturation of Gulcehre et al. 2016 (https://arxiv.org/abs/1603.00391), asked of
-the inputs that a network meets, and they hold for any activation: slopes are differences of the layer itself.
+the inputs that a network meets, and they hold for any activation: slopes are differences of the layer itself. What is
+padding of a sentence does not count. Layers of a model inside the model are called `inner/layer`.
 
 >>> from kact.models import build_model
 >>> model = build_model("mlp", (8, 8, 1), 10, activation="relu")
@@ -53,7 +54,7 @@ def feature_maps(model: keras.Model, inputs: Any, layer: str | None = None) -> n
     Args:
         model: a functional model, on any backend.
         inputs: `(n, height, width, channels)`, or what else the model takes, in any number.
-        layer: a layer's name; `last_maps(model)` if None.
+        layer: a layer's name, `inner/layer` inside a model's model; `last_maps(model)` if None.
 
     Returns:
         `(n, height, width, maps)` for layers of maps, else `(n, ..., units)`; float32.
@@ -67,16 +68,45 @@ def feature_maps(model: keras.Model, inputs: Any, layer: str | None = None) -> n
         (2, 10, 10, 16)
     """
     name = last_maps(model) if layer is None else layer
-    names = [one.name for one in model.layers]
-    if name not in names:
-        raise KactError.parameter("layer", name, "one of the model's layers", choices=names)
-    probe = backend.exact_inference(keras.Model(model.input, model.get_layer(name).output))
+    layers = layers_of(model)
+    if name not in layers:
+        raise KactError.parameter("layer", name, "one of the model's layers", choices=layers)
+    layer_of_maps = layers[name]
+    compute = _maps_of_outer(model, layer_of_maps) if "/" not in name else _maps_of_inner(model, layer_of_maps)
     count = len(keras.tree.flatten(inputs)[0])
-    parts = [
-        backend.to_numpy(probe.predict_on_batch(as_stored(inputs, slice(start, start + _BATCH))))
-        for start in range(0, count, _BATCH)
-    ]
-    return np.concatenate(parts) if parts else np.zeros((0, *probe.output.shape[1:]), np.float32)
+    parts = [compute(as_stored(inputs, slice(start, start + _BATCH))) for start in range(0, count, _BATCH)]
+    return np.concatenate(parts) if parts else np.zeros((0, *layer_of_maps.output.shape[1:]), np.float32)
+
+
+def layers_of(model: keras.Model) -> dict[str, keras.layers.Layer]:
+    """Return a model's layers by name; those of a model inside it as `inner/layer` in its place.
+
+    Example:
+        >>> from kact.models import build_model
+        >>> list(layers_of(build_model({"name": "mlp", "hidden_units": [16]}, (8, 8, 1), 10)))
+        ['image', 'flatten', 'dense1', 'dense1_activation', 'logits']
+    """
+    found: dict[str, keras.layers.Layer] = {}
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            found |= {f"{layer.name}/{name}": inner for name, inner in layers_of(layer).items()}
+        else:
+            found[layer.name] = layer
+    return found
+
+
+def _maps_of_outer(model: keras.Model, layer: keras.layers.Layer) -> Callable[[Any], np.ndarray]:
+    probe = backend.exact_inference(keras.Model(model.input, layer.output))
+    return lambda batch: backend.to_numpy(probe.predict_on_batch(batch))
+
+
+def _maps_of_inner(model: keras.Model, layer: keras.layers.Layer) -> Callable[[Any], np.ndarray]:
+    def compute(batch: Any) -> np.ndarray:  # its symbolic output belongs to the inner model, so it is caught in passing
+        with backend.recorded([layer]) as calls:
+            model(keras.tree.map_structure(keras.ops.convert_to_tensor, batch), training=False)
+        return backend.to_numpy(calls[0][-1][1])
+
+    return compute
 
 
 def last_maps(model: keras.Model) -> str:
@@ -90,17 +120,18 @@ def last_maps(model: keras.Model) -> str:
         >>> last_maps(build_model("lenet", (32, 32, 3), 10))
         'conv2_activation'
     """
+    layers = layers_of(model)
     found = None
-    for layer in model.layers:
-        follows = isinstance(found, _CONVOLUTIONS) and isinstance(layer, _ACTIVATIONS) and len(layer.output.shape) == 4
-        if follows or isinstance(layer, _CONVOLUTIONS):
-            found = layer
+    for name, layer in layers.items():
+        behind = found is not None and isinstance(layers[found], _CONVOLUTIONS) and isinstance(layer, _ACTIVATIONS)
+        if (behind and len(layer.output.shape) == 4) or isinstance(layer, _CONVOLUTIONS):
+            found = name
     if found is None:
         raise KactError(
             f"The model {model.name!r} has no convolution, so it has no feature maps.",
             "Name a layer to look at, or inspect the run of a convolutional model.",
         )
-    return found.name
+    return found
 
 
 def first_kernels(model: keras.Model) -> np.ndarray:
@@ -121,14 +152,14 @@ def first_kernels(model: keras.Model) -> np.ndarray:
         (6, 5, 5, 3)
     """
     shape = keras.tree.flatten(model.input)[0].shape[1:]
-    for layer in model.layers:
+    for layer in layers_of(model).values() if len(shape) == 3 else ():
         kernel = getattr(layer, "kernel", None)
         if kernel is None:
             continue
         weights = backend.to_numpy(kernel)
         if weights.ndim == 4:
             return weights.transpose(3, 0, 1, 2)  # (maps, height, width, channels)
-        if weights.ndim == 2 and len(shape) == 3 and len(weights) == math.prod(shape):
+        if weights.ndim == 2 and len(weights) == math.prod(shape):
             return weights.T.reshape(-1, *shape)  # (units, height, width, channels)
         break
     raise KactError(f"The first layer of the model {model.name!r} does not look at images, so it has no kernels.")
@@ -177,8 +208,9 @@ def observer(
     Args:
         model: functional, on a backend that trains.
         inputs, labels: a sample, as the model and the loss take them.
-        loss: from (labels, outputs) to a loss an example.
-        weights: of each example (or token) in the mean loss; all alike if None.
+        loss: from (labels, outputs) to a loss an example, or a token.
+        weights: of each example `(n,)` or token `(n, time)` in the mean loss; all alike if None. Activations of what
+            has none are left out.
 
     Returns:
         A function without arguments that returns, for the weights of the moment, one record for each layer that has
@@ -189,30 +221,30 @@ def observer(
     Raises:
         KactError: on a backend without gradients.
     """
-    sites = [layer for layer in model.layers if isinstance(layer, _ACTIVATIONS)]
-    ends = [end for site in sites for end in (site.input, site.output)]
-    probe = keras.Model(model.input, [model.output, *ends])
+    layers = layers_of(model)
+    sites = {name: layer for name, layer in layers.items() if isinstance(layer, _ACTIVATIONS)}
+    counted = None if weights is None else np.asarray(weights) > 0
 
-    def mean_loss(outputs: Sequence[Any]) -> Any:
-        each = loss(labels, outputs[0])
+    def mean_loss(outputs: Any) -> Any:
+        each = loss(labels, outputs)
         if weights is None:
             return keras.ops.mean(each)
         return keras.ops.sum(each * keras.ops.convert_to_tensor(weights)) / float(np.sum(weights))
 
-    compute = backend.gradients(probe, inputs, mean_loss)
+    compute = backend.gradients(model, inputs, mean_loss, list(sites.values()))
 
     def look() -> list[Record]:
-        outputs, gradients = compute()
-        gradient_of = {id(variable): one for variable, one in zip(probe.trainable_variables, gradients, strict=True)}
-        seen = {site.name: (outputs[1 + 2 * i], outputs[2 + 2 * i]) for i, site in enumerate(sites)}
+        calls, gradients = compute()
+        gradient_of = {id(variable): one for variable, one in zip(model.trainable_variables, gradients, strict=True)}
+        seen = dict(zip(sites, calls, strict=True))
         records = []
-        for layer in model.layers:
-            own = [gradient_of[id(variable)] for variable in layer.trainable_variables]
-            if not own and layer.name not in seen:
+        for name, layer in layers.items():
+            own = [gradient_of[id(variable)] for variable in layer.trainable_variables if id(variable) in gradient_of]
+            if not own and not seen.get(name):
                 continue
-            record = {**dict.fromkeys(COLUMNS[1:]), "layer": layer.name}
-            if layer.name in seen:
-                record |= _activity(layer, *seen[layer.name])
+            record = {**dict.fromkeys(COLUMNS[1:]), "layer": name}
+            if seen.get(name):
+                record |= _activity(layer, *(_counted(ends, counted) for ends in zip(*seen[name], strict=True)))
             if own:
                 record["gradient_norm"] = math.sqrt(sum(float(np.sum(np.square(one, dtype=np.float64))) for one in own))
             records.append(record)
@@ -221,20 +253,31 @@ def observer(
     return look
 
 
+def _counted(arrays: Sequence[np.ndarray], counted: np.ndarray | None) -> np.ndarray:
+    """Return what a layer saw or made, `(..., units)`, in all of its calls, but for what does not count."""
+    kept = arrays if counted is None else [one[counted] for one in arrays]  # (tokens, ..., units)
+    return kept[0] if len(kept) == 1 else np.concatenate([one.reshape(-1, one.shape[-1]) for one in kept])
+
+
 COLUMNS = ("epoch", "layer", "units", "dead", "saturated", "activation_mean", "activation_std", "gradient_norm")
 
 
-def sample(model: keras.Model, length: int) -> np.ndarray:
+def sample(model: keras.Model, length: int, steps: int = 1) -> np.ndarray:
     """Return which of `length` examples to look at: the same ones for each epoch, evenly spaced, as many as fit.
 
     At most 256, fewer where their activations would take more than about 200 MB, at least 16.
+
+    Args:
+        model: functional.
+        length: how many examples there are.
+        steps: tokens of the longest sentence, where the examples are sentences.
 
     Example:
         >>> from kact.models import build_model
         >>> sample(build_model("mlp", (8, 8, 1), 10), 1000)[:3].tolist()
         [0, 3, 7]
     """
-    sizes = [math.prod(side or 1 for side in layer.output.shape[1:]) for layer in model.layers]
+    sizes = [math.prod(side or steps for side in layer.output.shape[1:]) for layer in layers_of(model).values()]
     count = min(length, max(_FEWEST_EXAMPLES, min(_MOST_EXAMPLES, _MOST_NUMBERS // max(sum(sizes), 1))))
     return np.unique(np.linspace(0, length - 1, count).astype(np.int64))
 

@@ -20,6 +20,7 @@ from kact.diagnostics import COLUMNS, Record
 from kact.errors import KactError
 from kact.files import atomic
 from kact.losses import make_loss
+from kact.text.encoded import EncodedData
 
 if TYPE_CHECKING:
     import keras
@@ -62,15 +63,29 @@ class Watcher:
 
     Args:
         model: that trains.
-        data: the task's; a sample of its training examples is looked at, as they are stored.
+        data: the task's; a sample of its training examples is looked at, as they are stored, or of its sentences, with
+            no word hidden. Of these only tokens count.
         loss: a name of `kact.losses.LOSSES`.
         progress: told of everything, if there is one.
     """
 
-    def __init__(self, model: keras.Model, data: TaskData, loss: str, progress: Progress | None = None) -> None:
-        inputs, labels = data.train.take(diagnostics.sample(model, len(data.train)))
-        each_loss = make_loss(loss, len(data.task.labels))
-        self.look = diagnostics.observer(model, diagnostics.as_stored(inputs), labels, each_loss)
+    def __init__(
+        self, model: keras.Model, data: TaskData | EncodedData, loss: str, progress: Progress | None = None
+    ) -> None:
+        from kact.engine.token_batches import weighted
+
+        classes = len(data.task.labels)
+        inputs: Any
+        weights = None
+        if isinstance(data, EncodedData):
+            inputs, labels = data.train.take(
+                diagnostics.sample(model, len(data.train), steps=int(data.train.lengths.max()))
+            )
+            labels, weights = weighted(labels, classes)  # (sentences, time): 0 where there is no token
+        else:
+            inputs, labels = data.train.take(diagnostics.sample(model, len(data.train)))
+        stored = diagnostics.as_stored(inputs)
+        self.look = diagnostics.observer(model, stored, labels, make_loss(loss, classes), weights)
         self.progress = progress
 
     def started(self, experiment: Experiment, directory: Path, device: str, epochs_done: int) -> None:

@@ -1,9 +1,9 @@
 """Exports a run's network for use without kact: ONNX, OpenVINO or PyTorch, checked before it is handed over.
 
-All three come from one graph, captured by `torch.export`, so this needs the torch backend. The batch size is free. The
-exported file is opened by its own runtime, run on images and compared with the model; a file that differs is deleted.
-What a user needs to know travels in the file as text: `kact.labels`, `kact.input_shape`, `kact.units`, `kact.outputs`,
-`kact.task`, `kact.activation`, `kact.run`.
+All three come from one graph, captured by `torch.export`, so this needs the torch backend. The batch size is free, and
+for taggers the length of a sentence. The exported file is opened by its own runtime, run on made inputs of several
+sizes and compared with the model; a file that differs is deleted. What a user needs to know travels in the file as
+text: `description` says what.
 
 >>> sorted(FORMATS)
 ['onnx', 'openvino', 'torch']
@@ -26,23 +26,36 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kact import backend
+from kact import backend, exported_lstm
 from kact.errors import KactError
 from kact.files import explained
+from kact.formats import FORMATS, Arrays, Format, Shapes
 from kact.predict import Predictor
 from kact.runs import Run
 from kact.spec import choose
+from kact.tasks import TaggingTask, Task
 
 if TYPE_CHECKING:
     import keras
 
 TOLERANCE = 1e-5  # times the largest output, or 1: about a hundred roundings in float32
 
-_BATCHES = (1, 3, 8)  # one image, and two sizes that the graph was not captured with
-_CAPTURED_BATCH = 2
+_BATCHES = (1, 3, 8)  # one example, and two sizes that the graph was not captured with
+_STEPS = (1, 40, 9)  # likewise, of the sentences in each batch
+_CAPTURED_BATCH, _CAPTURED_STEPS = 2, 7
 
-Arrays = dict[str, np.ndarray]
-Shapes = dict[str, list[int]]  # by input; -1 is free
+_MEANINGS = {
+    "image": "pixels as stored, from 0 to 255; the normalisation is in the network",
+    "word": "the row of the token's normal form; 0 is padding, 1 any word that train never had",
+    "affixes": "the rows of its prefixes of 1 to 3 and its suffixes of 1 to 4 characters",
+    "shape": "the row of its shape, such as Xx or 0.0",
+    "spelling": "21 answers about its spelling, 0 or 1",
+    "count": "log(1 + how often train had its normal form) / 5",
+    "characters": "the rows of its first and last ten characters, or of all of 20 at most",
+    "clusters": "the rows of the first 2, 4, 6, 8, 12 and 16 bits of its word cluster",
+    "cluster_count": "log(1 + how often the clusters' own corpus had it) / 15",
+    "names": "whether each list of names has it, then whether it has it and begins with a capital, 0 or 1",
+}
 
 
 @dataclass(frozen=True)
@@ -53,11 +66,13 @@ class Exported:
         path: of the file; an OpenVINO network has a `.bin` with its weights beside it.
         difference: the largest between the file's outputs and the model's.
         examples: how many inputs were compared.
+        steps: how many tokens the sentences among them had; none for images.
     """
 
     path: Path
     difference: float
     examples: int
+    steps: tuple[int, ...] = ()
 
 
 def export(run: Run | str | Path, kind: str, out: str | Path | None = None) -> Exported:
@@ -98,44 +113,120 @@ def export(run: Run | str | Path, kind: str, out: str | Path | None = None) -> E
                 difference = _compare(model, form.open(draft), name)
             for written in sorted(draft.parent.iterdir(), key=lambda file: file.suffix == form.suffix):
                 shutil.move(written, path.with_name(written.name))
-    return Exported(path, difference, sum(_BATCHES))
+    return Exported(path, difference, sum(_BATCHES), _STEPS if predictor.task.input == "words" else ())
 
 
 def description(predictor: Predictor) -> dict[str, str]:
-    """Return what travels with an exported network, as text: lists as JSON."""
+    """Return what travels with an exported network, as text.
+
+    For every network: `kact.task`, `kact.labels`, `kact.inputs` (by name, in the order in which they are given: shape,
+    type, how many rows its indices have, and what they mean), `kact.units` (how inputs are made), `kact.outputs`,
+    `kact.activation`, `kact.model`, `kact.seed` and `kact.run`. For images also `kact.input_shape` and `kact.fit`, for
+    words `kact.vocabulary`. What is no plain text is JSON.
+    """
     run, task = predictor.run, predictor.task
-    cross_entropy = run.experiment.loss == "cross_entropy"
+    words = task.input == "words"
+    scores = (
+        "logits; their softmax is the probabilities"
+        if run.experiment.loss == "cross_entropy"
+        else "scores, about 0 to 1"
+    )
     return {
         "kact.task": task.name,
-        "kact.labels": json.dumps(list(task.labels), ensure_ascii=False),
-        "kact.input_shape": json.dumps(list(task.input_shape)),
-        "kact.units": "float32 pixels as stored, from 0 to 255, (batch, height, width, channels); "
-        "the normalisation is in the network",
-        "kact.outputs": "logits; their softmax is the probabilities" if cross_entropy else "scores, about 0 to 1",
+        "kact.labels": _json(list(task.labels)),
+        "kact.inputs": _json(_inputs(predictor.model)),
+        "kact.outputs": f"{scores}, {'(batch, time, labels)' if words else '(batch, labels)'}",
         "kact.activation": run.experiment.activation,
-        "kact.model": json.dumps(run.experiment.model.to_dict()),
+        "kact.model": _json(run.experiment.model.to_dict()),
         "kact.seed": str(run.experiment.seed),
         "kact.run": run.experiment.hash,
+        **(_of_words(predictor) if words else _of_images(task)),
     }
 
 
-def random_inputs(model: keras.Model, count: int) -> Arrays:
-    """Return inputs by name, the same at each call: pixels from 0 to 255, or indices that each look-up has.
+def _of_images(task: Task | TaggingTask) -> dict[str, str]:
+    return {
+        "kact.input_shape": _json(list(task.input_shape)),
+        "kact.units": "float32 pixels as stored, from 0 to 255, (batch, height, width, channels); "
+        "the normalisation is in the network",
+        "kact.fit": f"{task.fit}: how kact.images brings an image of another size to this one",
+    }
 
-    Where a side is free besides the batch, it is 7.
+
+def _of_words(predictor: Predictor) -> dict[str, str]:
+    known = json.loads(predictor.run.vocabulary_path.read_text(encoding="utf-8"))
+    return {
+        "kact.units": "kact.text.vocabulary.Vocabulary.parse(kact.vocabulary).encode(tokens) makes the arrays of a "
+        "sentence, to be given a first axis for the batch; all are 0 where a shorter sentence is padded. "
+        "kact.text.tokens.tokenize(text) cuts a text into tokens. Neither needs Keras.",
+        "kact.vocabulary": json.dumps(known, separators=(",", ":")),
+    }
+
+
+def _inputs(model: keras.Model) -> dict[str, dict[str, Any]]:
+    rows = _rows(model)
+    return {
+        name: {
+            "shape": shape,
+            "dtype": str(tensor.dtype),
+            **({"rows": rows[name]} if name in rows else {}),
+            "meaning": _MEANINGS.get(name, ""),
+        }
+        for tensor, (name, shape) in zip(model.inputs, _input_shapes(model).items(), strict=True)
+    }
+
+
+def random_inputs(model: keras.Model, count: int, steps: int = _CAPTURED_STEPS) -> Arrays:
+    """Return inputs by name, the same at each call: pixels from 0 to 255, or padded sentences with every kind of index.
+
+    Args:
+        model: whose inputs are images or words.
+        count: of examples.
+        steps: tokens of the longest sentence.
+
+    Returns:
+        float32 pixels, or for words int32 indices of the rows that the model has (the last one is always among them)
+        and float32 numbers from 0 to 2. Sentences are of different lengths, and 0 after their ends.
 
     Example:
         >>> from kact.models import build_model
         >>> {name: x.shape for name, x in random_inputs(build_model("mlp", (8, 8, 1), 10), 2).items()}
         {'image': (2, 8, 8, 1)}
     """
-    generator = np.random.default_rng(0)
+    generator, rows = np.random.default_rng(0), _rows(model)
+    after_end = np.arange(steps) >= steps - np.arange(count)[:, None] % steps  # (count, steps); the first one is full
     made = {}
     for tensor in model.inputs:
-        shape = (count, *(side or 7 for side in tensor.shape[1:]))
-        whole = "int" in str(tensor.dtype)
-        made[tensor.name] = generator.integers(0, 2 if whole else 256, shape).astype(tensor.dtype)
+        shape = (count, *(side or steps for side in tensor.shape[1:]))
+        values: np.ndarray
+        if tensor.name in rows:
+            values = generator.integers(0, rows[tensor.name], shape)
+            values.flat[0] = rows[tensor.name] - 1
+        elif tensor.shape[1] is None:
+            values = generator.uniform(0, 2, shape)
+        else:
+            values = generator.integers(0, 256, shape)
+        if tensor.shape[1] is None:
+            values[after_end] = 0
+        made[tensor.name] = values.astype(tensor.dtype)
     return made
+
+
+def _rows(model: keras.Model) -> dict[str, int]:
+    """Return how many rows the table of embeddings has that each input of indices is looked up in."""
+    import keras
+
+    tables = [layer for layer in model.layers if isinstance(layer, keras.layers.Embedding)]
+    return {table.input.name: table.input_dim for table in tables}
+
+
+def _input_shapes(model: keras.Model) -> Shapes:
+    free = ("batch", "time")  # the only axes whose length is open
+    return {tensor.name: [side or free[axis] for axis, side in enumerate(tensor.shape)] for tensor in model.inputs}
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _write(form: Format, name: str, model: keras.Model, path: Path, facts: Mapping[str, str]) -> None:
@@ -166,17 +257,22 @@ def _capture(model: keras.Model) -> Any:
             return self.model(given, training=False)
 
     inputs = tuple(torch.from_numpy(x) for x in random_inputs(model, _CAPTURED_BATCH).values())
-    free = {0: torch.export.Dim("batch", min=1)}
+    sides = {name: torch.export.Dim(name, min=1) for name in ("batch", "time")}
+    free = tuple(
+        {axis: sides[side] for axis, side in enumerate(shape) if isinstance(side, str)}
+        for shape in _input_shapes(model).values()
+    )
     network = Network().eval()
     with torch.no_grad():
         network(*inputs)  # what Keras does on a first call only is no part of the graph
-        return torch.export.export(network, inputs, dynamic_shapes={"inputs": (free,) * len(inputs)}, strict=False)
+        with exported_lstm.kept_whole():
+            return torch.export.export(network, inputs, dynamic_shapes={"inputs": free}, strict=False)
 
 
 def _compare(model: keras.Model, run: Callable[[Arrays], np.ndarray], name: str) -> float:
     largest = 0.0
-    for count in _BATCHES:
-        inputs = random_inputs(model, count)
+    for count, steps in zip(_BATCHES, _STEPS, strict=True):
+        inputs = random_inputs(model, count, steps)
         given = inputs if len(inputs) > 1 else next(iter(inputs.values()))
         wanted = np.asarray(model.predict_on_batch(given))
         found = run(inputs)
@@ -190,88 +286,6 @@ def _compare(model: keras.Model, run: Callable[[Arrays], np.ndarray], name: str)
             )
         largest = max(largest, difference)
     return largest
-
-
-def _write_torch(program: Any, path: Path, inputs: Shapes, facts: Mapping[str, str]) -> None:
-    import torch
-
-    torch.export.save(program, path, extra_files=dict(facts))
-
-
-def _open_torch(path: Path) -> Callable[[Arrays], np.ndarray]:
-    import torch
-
-    network = torch.export.load(path).module()
-    return lambda inputs: network(*map(torch.from_numpy, inputs.values())).detach().numpy()
-
-
-def _write_onnx(program: Any, path: Path, inputs: Shapes, facts: Mapping[str, str]) -> None:
-    import torch
-
-    made: Any = torch.onnx.export(
-        program, dynamo=True, verbose=False, input_names=list(inputs), output_names=["logits"]
-    )
-    made.model.metadata_props.update(facts)
-    made.save(path)
-
-
-def _open_onnx(path: Path) -> Callable[[Arrays], np.ndarray]:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    return lambda inputs: session.run(None, inputs)[0]
-
-
-def _write_openvino(program: Any, path: Path, inputs: Shapes, facts: Mapping[str, str]) -> None:
-    import openvino
-
-    network = openvino.convert_model(program)
-    for port, name in zip(network.inputs, inputs, strict=True):
-        port.get_tensor().set_names({name})
-    network.reshape(inputs)
-    network.outputs[0].get_tensor().set_names({"logits"})
-    for name, text in facts.items():
-        network.set_rt_info(text, name.split("."))
-    openvino.save_model(network, path, compress_to_fp16=False)
-
-
-def _open_openvino(path: Path) -> Callable[[Arrays], np.ndarray]:
-    import openvino
-
-    compiled = openvino.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    return lambda inputs: np.asarray(compiled(inputs)[0])
-
-
-def _input_shapes(model: keras.Model) -> Shapes:
-    return {name: [-1, *x.shape[1:]] for name, x in random_inputs(model, 1).items()}
-
-
-@dataclass(frozen=True)
-class Format:
-    """How one format is written and read.
-
-    Attributes:
-        suffix: of its file.
-        extra: of kact, that installs `packages`.
-        packages: that writing and checking need.
-        write: from a captured program, a path, the inputs' shapes and what travels with it.
-        open: from a path to a function of inputs by name.
-    """
-
-    suffix: str
-    extra: str
-    packages: tuple[str, ...]
-    write: Callable[[Any, Path, Shapes, Mapping[str, str]], None]
-    open: Callable[[Path], Callable[[Arrays], np.ndarray]]
-
-
-FORMATS: dict[str, Format] = {
-    "onnx": Format(".onnx", "export", ("onnx", "onnxscript", "onnxruntime"), _write_onnx, _open_onnx),
-    "openvino": Format(".xml", "openvino", ("openvino",), _write_openvino, _open_openvino),
-    "torch": Format(".pt2", "torch", (), _write_torch, _open_torch),
-}
 
 
 @contextlib.contextmanager

@@ -76,7 +76,10 @@ def _feature_maps(run: Run, paths: Sequence[str | Path], test: int, layer: str |
         raise KactError("There is no image to look at.", "Give files after --feature-maps, or a number after --test.")
     predictor = Predictor(run)
     if predictor.task.input != "image":
-        raise KactError(f"The run in '{run.path}' tags words: it has no feature maps.")
+        raise KactError(
+            f"The run in '{run.path}' tags words: it has no feature maps.",
+            "Ask for --curves or --confusion, or name the run of a network for images.",
+        )
     labels = predictor.task.labels
     seen = [predictor.prepare(path) for path in paths]
     truths: list[str | None] = [None] * len(seen)

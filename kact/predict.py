@@ -174,8 +174,10 @@ def _task_of(run: Run) -> Task | TaggingTask:
     """Return the task's record with what the run noted of its data, which may have moved since."""
     record = get_record(run.experiment.task)
     noted = run.metrics.get("task")
-    if noted is None or isinstance(record, TaggingTask):  # a run of before it was noted, when records alone said it
+    if noted is None:  # a run of before it was noted, when records alone said it
         return record
+    if isinstance(record, TaggingTask):
+        return dataclasses.replace(record, labels=tuple(noted["labels"]))
     return dataclasses.replace(
         record, labels=tuple(noted["labels"]), input_shape=tuple(noted["input_shape"]), fit=noted["fit"]
     )

@@ -136,15 +136,9 @@ class Training:
         )
 
     def watched(self, progress: Progress | None) -> Progress:
-        """Return a progress that keeps the run's diary and tells `progress` of everything.
-
-        Raises:
-            KactError: for a tagger, into which the diary does not look.
-        """
+        """Return a progress that keeps the run's diary and tells `progress` of everything."""
         from kact.diary import Watcher
 
-        if isinstance(self.data, EncodedData):
-            raise KactError("Diagnostics look into networks for images, and this one tags words.", "Leave them out.")
         return Watcher(self.model, self.data, self.experiment.loss, progress)
 
     def restore(self, continue_from: Run | str | Path | None) -> None:

@@ -10,24 +10,19 @@ import numpy as np
 import pytest
 
 from kact import backend
-from kact.experiment import Experiment
 from kact.export import random_inputs
 from kact.predict import Predictor
 from kact.tasks import load_task
 from kact.train import run
+from tests.experiments import small
 
 ROOT = Path(__file__).parents[1]
-SIZES = {
-    "lenet": {"kernel_size": 2},
-    "mlp": {"hidden_units": [16, 8]},
-    "cnn": {"filters": [4, 6], "hidden_units": [8]},
-}
 CELLS = [(model, activation) for model in ("mlp", "cnn", "lenet", "strided_cnn") for activation in ("prelu", "gelu")]
 CELLS += [("mlp", "rrelu"), ("mlp", "squareplus(b=2)")]
-if (
-    backend.name() == "jax"
-):  # compiles each convolutional step for many seconds; the files of the others are opened there
+CELLS += [("alexnet", "prelu"), ("window_tagger", "prelu"), ("bilstm_tagger", "prelu")]
+if backend.compiles_shapes():  # each convolutional step for many seconds; the files of the others are opened there
     CELLS = [(model, activation) for model, activation in CELLS if model == "mlp" or activation == "prelu"]
+FEW = {model: {"train_examples": 64} for model in ("mlp", "cnn", "lenet", "strided_cnn")}
 TOLERANCE = 1e-5  # times the largest output, or 1
 
 OPEN_ALL = """
@@ -56,19 +51,11 @@ def trained(tmp_path_factory):
     found = {}
     for number, (model, activation) in enumerate(CELLS):
         finished = run(
-            Experiment(
-                model={"name": model, **SIZES.get(model, {})},
-                activation=activation,
-                batch_norm=True,
-                dropout=0.1,
-                learning_rate=0.01,
-                epochs=1,
-                train_examples=64,
-            ),
+            small(model, folder, activation=activation, batch_norm=True, dropout=0.1, **FEW.get(model, {})),
             out=folder,
         )
         network = Predictor(finished).model
-        inputs = random_inputs(network, 7)
+        inputs = random_inputs(network, 7)  # for the taggers sentences of every length from 1 to 7, padded
         np.savez(folder / f"inputs{number}.npz", **inputs)
         given = inputs if len(inputs) > 1 else next(iter(inputs.values()))
         found[model, activation] = (

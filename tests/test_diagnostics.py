@@ -5,11 +5,14 @@ import numpy as np
 import pytest
 
 from kact import activations, backend, diagnostics, diary, losses
+from kact.assembly import build_network, load_arrays_of
+from kact.engine.token_batches import weighted
 from kact.errors import KactError
 from kact.experiment import Experiment
-from kact.models import build_model
+from kact.models import MODELS, build_model
 from kact.runs import Checkpoint
 from kact.train import run
+from tests.experiments import TAGGERS, small
 from tests.references import REFERENCES
 
 SMALL = Experiment(
@@ -26,6 +29,13 @@ CROSS_ENTROPY = losses.make_loss("cross_entropy", 10)
 
 def images(rng, count=12, shape=(8, 8, 1)):
     return rng.integers(0, 256, (count, *shape)).astype("float32")
+
+
+def assert_alike(one, other):
+    assert one.keys() == other.keys()
+    for key, value in other.items():
+        same = isinstance(value, float) and one[key] is not None
+        assert one[key] == (pytest.approx(value, rel=1e-3, abs=1e-5) if same else value), (one, other)
 
 
 # --- feature maps and kernels ---
@@ -77,6 +87,29 @@ def test_kernels_are_laid_out_as_the_images_they_see():
     weights = backend.to_numpy(dense.get_layer("dense1").kernel)
     assert kernels.shape == (128, 8, 6, 3)
     assert kernels[7, 2, 3, 1] == weights[np.ravel_multi_index((2, 3, 1), (8, 6, 3)), 7]
+
+
+def nested(rng):
+    """Return a small convolutional model, and one whose backbone it is, with a head of one weight matrix."""
+    inner = build_model({"name": "cnn", "filters": [3, 4], "hidden_units": [6]}, (8, 8, 1), 10, activation="tanh")
+    inputs = keras.Input((8, 8, 1), name="image")
+    outer = keras.Model(inputs, inner(keras.layers.Rescaling(2.0, name="normalize")(inputs)), name="outer")
+    return inner, outer
+
+
+def test_layers_inside_a_models_model_are_seen(rng):
+    inner, outer = nested(rng)
+    x, labels = images(rng), np.arange(12) % 10
+    assert list(diagnostics.layers_of(outer))[:4] == ["image", "normalize", "cnn/image", "cnn/conv1"]
+    assert diagnostics.last_maps(outer) == "cnn/conv2_activation"
+    for layer in ("conv1", "conv2_activation"):
+        wanted = diagnostics.feature_maps(inner, 2 * x, layer)
+        np.testing.assert_allclose(diagnostics.feature_maps(outer, x, f"cnn/{layer}"), wanted, rtol=1e-4, atol=1e-4)
+    assert diagnostics.first_kernels(outer).shape == (3, 3, 3, 1)
+    with pytest.raises(KactError, match="Did you mean 'cnn/conv1'"):
+        diagnostics.feature_maps(outer, x, "conv1")
+    for one, other in zip(observe(outer, x, labels), observe(inner, 2 * x, labels), strict=True):
+        assert_alike(one, {**other, "layer": f"cnn/{other['layer']}"})
 
 
 # --- dead and saturated units ---
@@ -151,24 +184,48 @@ def test_weights_of_examples_weigh_the_mean_loss():
             assert one["gradient_norm"] == pytest.approx(other["gradient_norm"], rel=1e-5)
 
 
-@pytest.mark.parametrize("name", ("mlp", "cnn", "lenet", "strided_cnn"))
-def test_looking_changes_nothing(name, rng):
-    model = build_model(
-        {"name": name, **({"kernel_size": 2} if name == "lenet" else {})},
-        (8, 8, 1), 10, activation="rrelu", batch_norm=True, dropout=0.3
-    )  # fmt: skip
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_looking_changes_nothing(name, data):
+    experiment = small(name, data, activation="rrelu", batch_norm=True, dropout=0.3)
+    arrays = load_arrays_of(experiment)
+    model, _ = build_network(experiment, arrays)
     before = [backend.to_numpy(variable) for variable in model.variables]
-    x, labels = images(rng), rng.integers(0, 10, 12)
     if backend.name() == "torch":
         import torch
 
         state = torch.get_rng_state()
-    records = observe(model, x, labels)
-    assert all(one["gradient_norm"] > 0 for one in records if one["gradient_norm"] is not None)
+    records = diary.Watcher(model, arrays, "cross_entropy").look()
+    sites = [layer.name for layer in model.layers if layer.name.endswith("_activation")]
+    assert sites and [one["layer"] for one in records if one["units"]] == sites
+    assert all(0 < one["gradient_norm"] < 1e4 for one in records if one["gradient_norm"] is not None)
     for variable, value in zip(model.variables, before, strict=True):
         np.testing.assert_array_equal(backend.to_numpy(variable), value)
+    assert all("call" not in vars(layer) for layer in model.layers)
     if backend.name() == "torch":
         assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("name", TAGGERS)
+def test_what_is_no_token_does_not_count(name, data):
+    """However far sentences are padded, and whatever lies there, all that is seen of each layer stays the same."""
+    experiment = small(name, data, activation="tanh", batch_norm=True)
+    arrays = load_arrays_of(experiment)
+    model, _ = build_network(experiment, arrays)
+    loss = losses.make_loss("cross_entropy", len(arrays.task.labels))
+    found = []
+    for steps in (None, 20):
+        inputs, labels = arrays.train.take(np.arange(10), steps)
+        inputs["spelling"][labels < 0] = 9 if steps else 0
+        labels, weights = weighted(labels, len(arrays.task.labels))
+        found.append(diagnostics.observer(model, inputs, labels, loss, weights)())
+    assert {"characters_conv", "dense1", "dense1_activation"} <= {one["layer"] for one in found[0]}
+    for one, other in zip(*found, strict=True):
+        assert_alike(one, other)
 
 
 def test_batch_norm_is_seen_as_in_training(rng):
@@ -215,6 +272,15 @@ def test_a_diagnosed_run_ends_as_any_other_bit_for_bit(tmp_path):
     assert [one["layer"] for one in records] == [*layers, "logits"] * 3
     assert [one["epoch"] for one in records] == [epoch for epoch in range(3) for _ in range(7)]
     assert "diagnostics.csv" in watched.metrics["provenance"]["files"]
+
+
+def test_a_diagnosed_tagger_ends_as_any_other_bit_for_bit(data, tmp_path):
+    tagger = small("window_tagger", data, dropout=0.1, activation="rrelu", epochs=2)
+    plain, watched = run(tagger, out=tmp_path / "plain"), run(tagger, out=tmp_path / "watched", diagnose=True)
+    assert plain.history == watched.history
+    same_weights(plain, watched)
+    records = diary.read_diary(watched.path / "diagnostics.csv")
+    assert {one["epoch"] for one in records} == {0, 1, 2} and records[-1]["layer"] == "logits"
 
 
 def test_a_diagnosed_run_that_was_stopped_has_the_same_diary(tmp_path):

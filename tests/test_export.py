@@ -9,37 +9,43 @@ import numpy as np
 import pytest
 
 from kact import backend, export
+from kact.assembly import build_network, load_arrays_of
 from kact.errors import KactError
 from kact.experiment import Experiment
 from kact.predict import Predictor
+from kact.text.encoded import EncodedSplit
+from kact.text.tokens import tokenize
+from kact.text.vocabulary import Vocabulary
 from kact.train import run
+from tests.corpus import TAGS
+from tests.experiments import TAGGERS
+from tests.experiments import small as tiny
 
-# Those that train on digits; the taggers and AlexNet need data of their own.
-ON_DIGITS = ("mlp", "cnn", "lenet", "strided_cnn")
-SIZES = {"lenet": {"kernel_size": 2}, "mlp": {"hidden_units": [12]}, "cnn": {"filters": [3, 4], "hidden_units": [8]}}
+SIZES = {"mlp": {"hidden_units": [12]}, "cnn": {"filters": [3, 4], "hidden_units": [8]}}
 
 # Each runs where kact cannot be imported, and prints the labels and the outputs as JSON.
 READERS = {
     "torch": """
 import torch
-about = {"kact.labels": "", "kact.run": ""}
+about = {"kact.labels": "", "kact.run": "", "kact.inputs": ""}
 program = torch.export.load(path, extra_files=about)
-outputs = program.module()(torch.from_numpy(x)).detach().numpy()
+outputs = program.module()(*(torch.from_numpy(x[name]) for name in json.loads(about["kact.inputs"]))).detach().numpy()
 about = {key: text if isinstance(text, str) else text.decode() for key, text in about.items()}
 """,
     "onnx": """
 import onnx, onnxruntime
 about = {one.key: one.value for one in onnx.load(path).metadata_props}
 session = onnxruntime.InferenceSession(path)
-assert session.get_inputs()[0].name == "image" and isinstance(session.get_inputs()[0].shape[0], str)
-outputs = session.run(["logits"], {"image": x})[0]
+wanted = json.loads(about["kact.inputs"])
+assert {one.name: one.shape for one in session.get_inputs()} == {name: one["shape"] for name, one in wanted.items()}
+outputs = session.run(["logits"], x)[0]
 """,
     "openvino": """
 import openvino
 network = openvino.Core().read_model(path)
 about = {f"kact.{key}": network.get_rt_info(["kact", key]).astype(str) for key in ("labels", "run")}
-assert network.input("image").partial_shape[0].is_dynamic
-outputs = openvino.Core().compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})({"image": x})["logits"]
+assert all(network.input(name).partial_shape[0].is_dynamic for name in x)
+outputs = openvino.Core().compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})(x)["logits"]
 """,
 }
 
@@ -57,46 +63,99 @@ def needs(kind):
         pytest.importorskip(package)
 
 
-def read_without_kact(kind, path, x, folder):
-    np.save(folder / "x.npy", x)
+def read_without_kact(kind, jobs, folder):
+    """Run files on inputs where kact cannot be imported; return for each its labels, its run's hash and its outputs."""
+    for number, (_, inputs) in enumerate(jobs):
+        np.savez(folder / f"{number}.npz", **inputs)
     code = (
-        "import sys, json, numpy\npath, x = sys.argv[1], numpy.load(sys.argv[2])\n"
-        + READERS[kind]
+        "import sys, json, numpy\n"
+        "for number, path in enumerate(sys.argv[1:]):\n"
+        "    x = dict(numpy.load(f'{number}.npz'))"
+        + READERS[kind].replace("\n", "\n    ")
+        + "print(json.dumps([about['kact.labels'], about['kact.run'], outputs.tolist()]))\n"
         + "assert not {'kact', 'keras'} & set(sys.modules)\n"
-        + "print(json.dumps([about['kact.labels'], about['kact.run'], outputs.tolist()]))"
     )
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     ran = subprocess.run(
-        [sys.executable, "-c", code, str(path), str(folder / "x.npy")],
+        [sys.executable, "-c", code, *(str(path) for path, _ in jobs)],
         cwd=folder, env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
-    labels, run_hash, outputs = json.loads(ran.stdout.splitlines()[-1])
-    return json.loads(labels), run_hash, np.array(outputs)
+    read = [json.loads(line) for line in ran.stdout.splitlines()[-len(jobs) :]]
+    return [(json.loads(labels), run_hash, np.array(outputs)) for labels, run_hash, outputs in read]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="module")
+def both(data):
+    """A network of images and one of words, each with weights in its activation."""
+    settings = {"activation": "prelu", "batch_norm": True, "dropout": 0.1}
+    return [run(tiny(name, data, **settings), out=data / "runs") for name in ("cnn", "bilstm_tagger")]
+
+
+TWEETS = ["the abing", "so the bodness is abful " * 12, "x"]
 
 
 @needs_torch
 @pytest.mark.parametrize("kind", export.FORMATS)
-def test_it_runs_without_kact_on_any_batch_and_says_what_it_is(kind, tmp_path, rng):
+def test_they_run_without_kact_on_any_batch_and_any_length_and_say_what_they_are(kind, both, tmp_path, rng):
     needs(kind)
-    finished = run(small("cnn", "prelu", batch_norm=True, dropout=0.1), out=tmp_path)
-    written = export.export(finished, kind)
-    assert written.path.parent == finished.path and written.difference <= 1e-5 * 100
-    x = rng.integers(0, 256, (5, 8, 8, 1)).astype("float32")
-    labels, run_hash, outputs = read_without_kact(kind, written.path, x, tmp_path)
-    assert labels == [str(digit) for digit in range(10)] and run_hash == finished.experiment.hash
-    wanted = np.asarray(Predictor(finished).model.predict_on_batch(x))
-    np.testing.assert_allclose(outputs, wanted, atol=1e-5 * max(1, np.abs(wanted).max()))
+    tagger = both[1]
+    written = [export.export(finished, kind) for finished in both]
+    for finished, one in zip(both, written, strict=True):
+        assert one.path.parent == finished.path and one.difference <= 1e-5 * 100
+    assert not written[0].steps and len(set(written[1].steps)) == 3
+    # What a user does with a tweet: the vocabulary that travels makes the inputs.
+    known = Vocabulary.parse(export.description(Predictor(tagger))["kact.vocabulary"])
+    tokens = [tokenize(tweet) for tweet in TWEETS]
+    words, _ = EncodedSplit.of(tokens, [[0] * len(one) for one in tokens], known).take(np.arange(len(tokens)))
+    given = [{"image": rng.integers(0, 256, (5, 8, 8, 1)).astype("float32")}, words]
+    jobs = list(zip((one.path for one in written), given, strict=True))
+    found = read_without_kact(kind, jobs, tmp_path)
+    for finished, inputs, (labels, run_hash, outputs) in zip(both, given, found, strict=True):
+        assert labels == finished.metrics["task"]["labels"] and run_hash == finished.experiment.hash
+        wanted = np.asarray(Predictor(finished).model.predict_on_batch(inputs if len(inputs) > 1 else inputs["image"]))
+        np.testing.assert_allclose(outputs, wanted, atol=1e-5 * max(1, np.abs(wanted).max()))
+    labels, _, outputs = found[1]
+    for row, tagged in zip(outputs, Predictor(tagger).tag(TWEETS), strict=True):
+        assert [labels[best] for best in row[: len(tagged)].argmax(axis=-1)] == [one.tag for one in tagged]
+
+
+OWN, SNAKE = "tests.own_activation:bent", "snake(a=2)"
+CELLS = [("mlp", SNAKE), ("cnn", "rrelu"), ("cnn", SNAKE), ("cnn", OWN), ("lenet", OWN), ("strided_cnn", "rrelu")]
+CELLS += [("alexnet", "rrelu"), ("window_tagger", SNAKE)]
 
 
 @needs_torch
-@pytest.mark.parametrize("activation", ["rrelu", "snake(a=2)", "tests.own_activation:bent"])
-@pytest.mark.parametrize("name", ON_DIGITS)
-def test_every_model_goes_out_with_any_activation(name, activation, tmp_path):
+@pytest.mark.parametrize(("name", "activation"), CELLS)
+def test_every_model_goes_out_with_any_activation(name, activation, data, tmp_path):
     """In one format: all are made from the same captured graph."""
-    finished = run(small(name, activation, batch_norm=True, learning_rate=0.01), out=tmp_path)
+    finished = run(tiny(name, data, activation=activation, batch_norm=True), out=tmp_path)
     assert export.export(finished, "torch", tmp_path / "deep/er/out.pt2").path.is_file()
     assert [path.name for path in (tmp_path / "deep/er").iterdir()] == ["out.pt2"]
+
+
+@pytest.mark.parametrize("name", ["alexnet", *TAGGERS])
+def test_inputs_to_compare_with_reach_every_row_and_every_length(name, data):
+    experiment = tiny(name, data)
+    model, _ = build_network(experiment, load_arrays_of(experiment))
+    inputs = export.random_inputs(model, 9, 6)
+    assert {name: x.shape[0] for name, x in inputs.items()} == dict.fromkeys(inputs, 9)
+    if name == "alexnet":
+        assert inputs["image"].min() == 0 and inputs["image"].max() == 255
+        return
+    tables = [layer for layer in model.layers if layer.name.endswith("_embedding")]
+    assert len(tables) == 4
+    for table in tables:
+        x = inputs[table.name.removesuffix("_embedding")]
+        assert x.min() == 0 and x.max() == table.input_dim - 1 and len(np.unique(x)) > min(table.input_dim, 30) / 2
+    ends = [int(np.flatnonzero(row.any(axis=-1))[-1]) + 1 for row in inputs["spelling"]]
+    assert ends == [6, 5, 4, 3, 2, 1, 6, 5, 4]
+    model(inputs)  # no index is out of range
 
 
 @needs_torch
@@ -133,6 +192,19 @@ def test_what_travels_with_it(tmp_path):
     assert "0 to 255" in facts["kact.units"] and "logits" not in facts["kact.outputs"]
     assert json.loads(facts["kact.model"]) == {"name": "mlp", "hidden_units": [12]} and facts["kact.seed"] == "3"
     assert all(isinstance(text, str) for text in facts.values())
+
+
+@needs_torch
+def test_what_travels_with_a_tagger(both):
+    facts = export.description(Predictor(both[1]))
+    inputs = json.loads(facts["kact.inputs"])
+    known = Vocabulary.parse(facts["kact.vocabulary"])
+    assert {name: one.get("rows", 0) for name, one in inputs.items()} == {
+        name: feature.rows for name, feature in known.inputs.items()
+    }
+    assert inputs["affixes"]["shape"] == ["batch", "time", 7] and inputs["affixes"]["dtype"] == "int32"
+    assert all(one["meaning"] for one in inputs.values()) and json.loads(facts["kact.labels"]) == list(TAGS)
+    assert "kact.fit" not in facts and "(batch, time, labels)" in facts["kact.outputs"]
 
 
 @needs_torch

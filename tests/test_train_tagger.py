@@ -242,6 +242,14 @@ def test_training_and_inspecting_from_the_command_line(corpus, tmp_path, capsys)
     assert kact("list", "tasks") == 0 and "twitter_pos" in (printed := capsys.readouterr().out) and "words" in printed
 
 
+@pytest.mark.parametrize("arguments", [["--feature-maps", "a.png"], ["--test", 2], ["--kernels"]])
+def test_figures_that_images_alone_have_are_refused_in_a_line_or_two(trained, arguments, capsys):
+    assert kact("inspect", trained.path, *arguments) == 2
+    printed = capsys.readouterr().err
+    assert "Traceback" not in printed and len(printed.strip().splitlines()) <= 2
+    assert "no kernels" in printed or "has no feature maps" in printed
+
+
 @pytest.mark.realdata
 @needs_tfds_data
 @pytest.mark.skipif(backend.name() != "torch", reason="the accuracy is every backend's; one pays for it")

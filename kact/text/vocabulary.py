@@ -210,12 +210,28 @@ class Vocabulary:
             KactError: if the file cannot be read, is not a vocabulary, or is of a later version.
         """
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            return cls.parse(path.read_text(encoding="utf-8"), str(path))
+        except (OSError, UnicodeDecodeError) as error:
+            raise _unusable(str(path), error) from error
+
+    @classmethod
+    def parse(cls, text: str, where: str = "the text") -> Vocabulary:
+        """Return the vocabulary that `save` wrote, or that travels in an exported network as `kact.vocabulary`.
+
+        Args:
+            text: JSON.
+            where: it is from, for errors.
+
+        Raises:
+            KactError: if it is not a vocabulary, or is of a later version.
+        """
+        try:
+            content = json.loads(text)
             if content["format"] != FORMAT:
                 raise ValueError(f"its format is {content['format']!r}")
             if content["version"] > VERSION:
                 raise KactError(
-                    f"'{path}' is of version {content['version']}; this kact reads {VERSION}.", "Update kact."
+                    f"'{where}' is of version {content['version']}; this kact reads {VERSION}.", "Update kact."
                 )
             clusters, lists = content["clusters"], content["name_lists"]
             return cls(
@@ -229,7 +245,11 @@ class Vocabulary:
                 else Clusters({word: (path, count) for word, (path, count) in clusters.items()}),
                 name_lists=None if lists is None else {name: frozenset(names) for name, names in lists.items()},
             )
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             if isinstance(error, KactError):
                 raise
-            raise KactError(f"'{path}' is no vocabulary that kact wrote ({error}).", "Train the run anew.") from error
+            raise _unusable(where, error) from error
+
+
+def _unusable(where: str, error: Exception) -> KactError:
+    return KactError(f"'{where}' is no vocabulary that kact wrote ({error}).", "Train the run anew.")
