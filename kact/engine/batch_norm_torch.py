@@ -19,11 +19,12 @@ class _Normalise(torch.autograd.Function):
         rows = inputs.reshape(-1, width * channels)  # (batch·height, width·channels)
         count = inputs.numel() // channels
         mean = _by_channel(rows, channels) / count
-        variance = _by_channel(rows * rows, channels) / count - mean * mean  # as Keras has it
+        room = rows * rows  # used again for the outputs: fresh memory costs more than the arithmetic
+        variance = _by_channel(room, channels) / count - mean * mean  # as Keras has it
         inverse = torch.rsqrt(variance + epsilon)
         factor = inverse if scale is None else inverse * scale
         shift = -mean * factor if offset is None else offset - mean * factor
-        outputs = (rows * _wide(factor, width)).add_(_wide(shift, width)).view(inputs.shape)
+        outputs = torch.mul(rows, _wide(factor, width), out=room).add_(_wide(shift, width)).view(inputs.shape)
         context.save_for_backward(rows, mean, inverse, factor)
         context.has = scale is not None, offset is not None
         context.mark_non_differentiable(mean, variance)
@@ -36,10 +37,12 @@ class _Normalise(torch.autograd.Function):
         width, count = rows.shape[1] // channels, rows.numel() // channels
         given = gradient.reshape(rows.shape)
         total = _by_channel(given, channels)
-        along = (_by_channel(given * rows, channels) - mean * total) * inverse  # sum of gradient · normalised input
+        room = given * rows
+        along = (_by_channel(room, channels) - mean * total) * inverse  # sum of gradient · normalised input
         slope = -factor * inverse * along / count
         level = -slope * mean - factor * total / count
-        found = (given * _wide(factor, width)).add_(rows * _wide(slope, width)).add_(_wide(level, width))
+        found = torch.mul(given, _wide(factor, width), out=room)
+        found = found.addcmul_(rows, _wide(slope, width)).add_(_wide(level, width))
         has_scale, has_offset = context.has
         return found.view(gradient.shape), along if has_scale else None, total if has_offset else None, None
 
