@@ -20,7 +20,7 @@ from kact import backend
 from kact.engine import ENGINES
 from kact.errors import KactError, nearest
 from kact.experiment import Experiment, default_model
-from kact.models import MODELS, Model, make_model
+from kact.models import MODELS, Model, habitual_batch_norm, make_model
 from kact.recipes import config_path
 from kact.settings import setting
 
@@ -87,6 +87,7 @@ def parse_train(arguments: Sequence[str], program: str) -> tuple[Experiment, Tra
     flags = _flags(kind)
     _check_flags(rest, kind, flags)
     defaults = {**{field.name: field.default for field in dataclasses.fields(flags)}, **given, "model": kind.name}
+    defaults["batch_norm"] = given.get("batch_norm", habitual_batch_norm(_peek(rest, "--model") or sizes))
     defaults |= {field.name: getattr(sizes, field.name) for field in dataclasses.fields(kind)}
     parsed = tyro.cli(
         flags,

@@ -20,7 +20,7 @@ from kact import activations, optimizers, tasks
 from kact.backend import PRECISIONS
 from kact.errors import KactError
 from kact.losses import LOSSES
-from kact.models import MLP, MODELS, Model, initializers, make_model
+from kact.models import MLP, MODELS, Model, habitual_batch_norm, initializers, make_model
 from kact.settings import check_settings, known_settings, setting
 from kact.tasks.augmentation import parse_augmentations
 
@@ -47,7 +47,7 @@ class Experiment:
     initializer: str = setting(
         "auto", "initial weights; auto fits them to the activation", choices=initializers.SCHEMES
     )
-    batch_norm: bool = setting(False, "normalise each hidden layer over the batch")
+    batch_norm: bool = setting(None, "normalise each hidden layer over the batch; as the model does unless said")
     dropout: float = setting(0.0, "share of hidden units set to zero in training", at_least=0, below=1)
     l2: float = setting(0.0, "penalty l2/2 x sum of squared weights: PyTorch's weight_decay", at_least=0)
     loss: str = setting("cross_entropy", "what is minimised", choices=LOSSES)
@@ -75,7 +75,10 @@ class Experiment:
 
         fix("task", tasks.canonical_task(self.task, self.data))
         task = tasks.get_record(self.task)
-        fix("model", make_model(default_model(self.task, self.backbone) if self.model is None else self.model))
+        named = default_model(self.task, self.backbone) if self.model is None else self.model
+        fix("model", make_model(named))
+        if self.batch_norm is None:
+            fix("batch_norm", habitual_batch_norm(named))
         if self.model.input != task.input:
             fitting = [name for name, kind in MODELS.items() if kind.input == task.input]
             raise KactError.parameter("model", self.model.name, f"one for the task {task.name!r}", choices=fitting)

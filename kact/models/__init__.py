@@ -42,6 +42,7 @@ __all__ = [
     "WindowTagger",
     "build_model",
     "build_tagger",
+    "habitual_batch_norm",
     "make_model",
 ]
 
@@ -72,6 +73,18 @@ def make_model(model: Model | str | Mapping[str, Any]) -> Model:
     kind = MODELS[choose_model(model["name"])]
     known_settings(kind, sizes, f"model {kind.name}")
     return kind(**sizes)
+
+
+def habitual_batch_norm(model: Model | str | Mapping[str, Any]) -> bool:
+    """Return whether hidden layers are normalised where an experiment does not say; a published study's never are.
+
+    Example:
+        >>> habitual_batch_norm("cnn"), habitual_batch_norm("cifar-small"), habitual_batch_norm("mlp")
+        (True, False, False)
+    """
+    if isinstance(model, str) and model in PRESETS:
+        return False
+    return make_model(model).batch_norm
 
 
 def choose_model(name: str) -> str:

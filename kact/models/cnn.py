@@ -27,6 +27,7 @@ class CNN(Model):
 
     name: ClassVar[str] = "cnn"
     summary: ClassVar[str] = "any number of convolutions, then dense layers"
+    batch_norm: ClassVar[bool] = True  # without it SGD at 0.1 still swings by a percent from epoch to epoch on MNIST
 
     filters: tuple[int, ...] = setting((32, 64), "feature maps of each convolution", at_least=1)
     kernel_size: int = setting(3, "pixels a side of the kernels", at_least=1)
