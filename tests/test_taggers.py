@@ -151,4 +151,4 @@ def test_sizes_follow_the_settings():
     assert model.get_layer("lstm").count_params() == 2 * 4 * (6 * (width + 6) + 6)
     assert model.get_layer("clusters_embedding").input_dim == known.inputs["clusters"].rows
     with pytest.raises(KactError, match="word_dropout"):
-        BiLSTMTagger(word_dropout=1.0)
+        BiLSTMTagger(word_dropout=-0.1)

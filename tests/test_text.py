@@ -204,9 +204,10 @@ def test_another_file_is_refused(tmp_path, change, words):
 def test_hidden_words_are_unknown_in_every_way(rng):
     known = vocabulary(clusters=TABLE)
     split = EncodedSplit.of([["so", "warming"]] * 500, [[0, 1]] * 500, known)
-    hidden = split.dropped(rng, words=0.3, clusters=0.2)
+    hidden = split.dropped(rng, words=0.5, clusters=0.2)
     unknown = hidden.features["word"] == 1
-    assert unknown.mean() == pytest.approx(0.3, abs=0.05)
+    assert unknown[0::2].mean() == pytest.approx(0.5 / 2.5, abs=0.06), "train has it twice"
+    assert unknown[1::2].mean() == pytest.approx(0.5 / 1.5, abs=0.06), "train has it once"
     assert (hidden.features["count"][unknown] == 0).all() and (hidden.features["count"][~unknown] > 0).all()
     nowhere = (hidden.features["clusters"] == known.encode(["zzz"])["clusters"]).all(axis=1)
     assert nowhere[0::2].mean() == pytest.approx(0.2, abs=0.05)

@@ -18,7 +18,7 @@ class TokenBatches(keras.utils.PyDataset):
         split: the training sentences.
         classes: number of tags.
         batch_size: sentences a batch; the last one holds what is left.
-        word_dropout, cluster_dropout: shares of tokens whose word, or cluster, is hidden.
+        word_dropout, cluster_dropout: how much is hidden, as for `EncodedSplit.dropped`.
         seed, epoch: what order and hiding depend on; nothing else does.
     """
 

@@ -40,7 +40,9 @@ class Tagger(Model):
     affix_units: int = setting(16, "units of the embedding of each prefix and suffix", at_least=1)
     shape_units: int = setting(16, "units of the embedding of a word's shape", at_least=1)
     character_filters: int = setting(0, "filters of a convolution over characters; 0 for none", at_least=0)
-    word_dropout: float = setting(0.1, "share of training tokens whose word is hidden", at_least=0, below=1)
+    word_dropout: float = setting(
+        1.0, "hide a word that train has n times with chance word_dropout / (word_dropout + n)", at_least=0
+    )
     cluster_dropout: float = setting(0.1, "share of training tokens whose cluster is hidden", at_least=0, below=1)
 
     def hidden(self, x: keras.KerasTensor, blocks: Blocks, mask: Any = None) -> keras.KerasTensor:

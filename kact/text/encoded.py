@@ -24,7 +24,7 @@ from kact.models.tagger import Tagger
 from kact.tasks.tagging import TaggedData, TaggingTask
 from kact.text.clusters import PREFIX_BITS
 from kact.text.resources import NAME_LISTS, TWITTER_CLUSTERS, read_name_lists, read_twitter_clusters
-from kact.text.vocabulary import UNKNOWN_WORD, Vocabulary
+from kact.text.vocabulary import UNKNOWN_WORD, Vocabulary, occurrences
 
 PADDING = -1  # the label of what is no token
 
@@ -104,15 +104,21 @@ class EncodedSplit:
     def dropped(self, generator: np.random.Generator, words: float, clusters: float) -> EncodedSplit:
         """Return the split with some tokens' words, and some tokens' clusters, made unknown.
 
+        What is hidden most are rare words, so that the row for unknown words learns from such as are unknown later.
+
         Args:
             generator: draws which.
-            words, clusters: the share of each.
+            words: a word that train has n times is hidden with chance `words / (words + n)`.
+            clusters: the share of tokens whose cluster is hidden.
+
+        Source: E. Kiperwasser and Y. Goldberg 2016, https://arxiv.org/abs/1603.04351, section 4.
         """
         features = dict(self.features)
         drawn = generator.random((2, len(self.labels)))
         if words:
-            features["word"] = np.where(drawn[0] < words, np.int32(UNKNOWN_WORD), features["word"])
-            features["count"] = np.where(drawn[0][:, None] < words, np.float32(0), features["count"])
+            hidden = drawn[0] < words / (words + occurrences(features["count"])[:, 0])
+            features["word"] = np.where(hidden, np.int32(UNKNOWN_WORD), features["word"])
+            features["count"] = np.where(hidden[:, None], np.float32(0), features["count"])
         if clusters and "clusters" in features:
             none = 1 + np.arange(len(PREFIX_BITS), dtype=np.int32)
             features["clusters"] = np.where(drawn[1][:, None] < clusters, none, features["clusters"])

@@ -28,8 +28,20 @@ FORMAT, VERSION = "kact vocabulary", 1
 UNKNOWN_WORD = 1
 WORD_CHARACTERS = 20  # that a character convolution sees: the first and the last ten of longer words
 
+_COUNT_SCALE = 5.0  # brings the logarithm of a word's count to about 1
 _AFFIXES = len(spelling.PREFIXES) + len(spelling.SUFFIXES)
 _OFTEN_AFFIX, _OFTEN_SHAPE = 2, 3  # times in train, from which on an affix or a shape has an embedding of its own
+
+
+def occurrences(count: np.ndarray) -> np.ndarray:
+    """Return how often train has words, from their feature `count`; a float64 array of the same shape.
+
+    Example:
+        >>> occurrences(Vocabulary.build([["so", "so", "cool"]], tags=["A"]).encode(["so", "what"])["count"])
+        array([[2.],
+               [0.]])
+    """
+    return np.rint(np.expm1(_COUNT_SCALE * count.astype(np.float64)))
 
 
 class Feature(NamedTuple):
@@ -165,7 +177,7 @@ class Vocabulary:
             "affixes": [rows["affixes"].get((slot, affix), 1 + slot) for slot, affix in affixes],
             "shape": rows["shape"].get(spelling.shape(token), 1),
             "spelling": spelling.questions(token),
-            "count": [math.log1p(self.words.get(normal, 0)) / 5],
+            "count": [math.log1p(self.words.get(normal, 0)) / _COUNT_SCALE],
         }
         if self.characters:
             half = WORD_CHARACTERS // 2
