@@ -66,7 +66,7 @@ def test_any_number_of_images_in_any_batches(rng):
 @pytest.mark.parametrize("order", [("norm", "activation", "pool"), ("norm", "pool", "activation")])
 def test_the_last_maps_are_those_of_the_activation_behind_the_last_convolution(order):
     model = build_model({"name": "cnn", "order": order}, (8, 8, 1), 10, batch_norm=True)
-    assert diagnostics.last_maps(model) == "conv2_activation"
+    assert diagnostics.last_maps(model) == "conv3_activation"
 
 
 def test_an_unknown_layer_is_named_with_its_nearest():

@@ -36,6 +36,13 @@ def test_defaults_are_filled_in():
     assert Experiment(optimizer="sgd").learning_rate == 0.05
 
 
+def test_batch_norm_is_as_the_model_does_unless_said():
+    assert Experiment(model="cnn").batch_norm is True and Experiment(model="cnn", batch_norm=False).batch_norm is False
+    assert Experiment(model={"name": "cnn", "filters": [4]}).batch_norm is True
+    assert Experiment(model="mlp").batch_norm is False
+    assert Experiment(task="cifar", model="cifar-small").batch_norm is False  # as it was published
+
+
 def test_equal_settings_are_equal_and_hash_alike_however_they_are_written():
     one = Experiment(task="cifar", activation="swish", optimizer="nesterov", learning_rate=1, model="lenet")
     other = Experiment(
@@ -48,7 +55,7 @@ def test_the_hash_leaves_out_the_seed_alone():
     assert FULL.replace(seed=1).hash == FULL.hash
     assert FULL.replace(seed=1) != FULL
     changes = {
-        "task": "digits", "model": MLP(), "activation": "relu", "initializer": "torch", "batch_norm": True,
+        "task": "digits", "model": MLP(), "activation": "relu", "initializer": "torch", "batch_norm": False,
         "dropout": 0.1, "l2": 1e-4, "loss": "mse", "optimizer": "sgd", "learning_rate": 0.1, "schedule": "constant",
         "batch_size": 10, "epochs": 3, "augment": (), "validation_fraction": 0.2, "train_examples": None,
         "monitor": "loss", "keep": "last", "patience": None, "stop_below": None, "test_curve": True,

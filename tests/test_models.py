@@ -220,7 +220,7 @@ def test_a_model_round_trips_through_plain_values():
         ({"name": "cnn", "padding": "vald"}, ["padding", "valid", "vald"]),
         ({"name": "cnn", "padding": -1}, ["padding", "-1"]),
         ({"name": "cnn", "order": ["norm", "pool"]}, ["order", "each once"]),
-        ({"name": "cnn", "pool_after": [3]}, ["pool_after", "1 to 2", "3"]),
+        ({"name": "cnn", "pool_after": [4]}, ["pool_after", "1 to 3", "4"]),
         ({"name": "strided_cnn", "filters": []}, ["filters", "at least one convolution"]),
         ({"name": "alexnet", "filters": [3, 4]}, ["filters", "5 numbers"]),
         ({"name": "alexnet", "dense_dropout": 1}, ["dense_dropout", "below 1"]),

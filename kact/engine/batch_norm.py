@@ -34,7 +34,7 @@ class BatchNorm(keras.layers.BatchNormalization):
         offset = None if self.beta is None else self.beta.value
         outputs, mean, variance = normalise(inputs, scale, offset, self.epsilon)
         for average, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
-            average.value.data.lerp_(value, 1 - self.momentum)  # as Keras' a·momentum + value·(1 - momentum)
+            average.assign(average.value.lerp(value, 1 - self.momentum))  # a·momentum + value·(1 - momentum)
         return outputs
 
     def _is_native(self, inputs: Any) -> bool:

@@ -29,7 +29,7 @@ class CNN(Model):
     summary: ClassVar[str] = "any number of convolutions, then dense layers"
     batch_norm: ClassVar[bool] = True  # without it SGD at 0.1 still swings by a percent from epoch to epoch on MNIST
 
-    filters: tuple[int, ...] = setting((32, 64), "feature maps of each convolution", at_least=1)
+    filters: tuple[int, ...] = setting((32, 64, 128), "feature maps of each convolution", at_least=1)
     kernel_size: int = setting(3, "pixels a side of the kernels", at_least=1)
     padding: str | int = setting("same", '"valid", "same", or zero pixels on every side', at_least=0)
     stride: int = setting(1, "pixels that the kernels move", at_least=1)
