@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.overrides import TorchFunctionMode
 
@@ -43,7 +42,7 @@ class _Guard(TorchFunctionMode):
     ) -> Any:
         keywords = keywords or {}
         if function in _READS:
-            raise CannotCapture(f"it reads a number out of a tensor ({function.__name__})")
+            raise CannotCapture("its step reads a number out of a tensor")
         if function is torch._foreach_mul_ and isinstance(arguments[1], torch.Tensor):
             return torch.ops.aten._foreach_mul_.Tensor(*arguments)
         alpha = keywords.get("alpha")
@@ -74,12 +73,17 @@ def capture(step: Step, state: Sequence[torch.Tensor], arguments: Sequence[torch
     except CannotCapture:
         raise
     except Exception as error:  # tracing fails in as many ways as steps are written
-        raise CannotCapture(f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}") from error
+        raise CannotCapture(_in_words(error)) from error
     finally:
         with torch.no_grad():
             for tensor, value in zip(state, before, strict=True):
                 tensor.copy_(value)
     return _cuda_graph(replay, arguments, state) if arguments[0].device.type == "cuda" else replay
+
+
+def _in_words(error: Exception) -> str:
+    first = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return "its step reads a number out of a tensor" if "_local_scalar_dense" in first else first
 
 
 def _cuda_devices(state: Sequence[torch.Tensor]) -> list[torch.device]:
@@ -110,9 +114,3 @@ def _cuda_graph(replay: Step, arguments: Sequence[torch.Tensor], state: Sequence
         return output
 
     return launch
-
-
-def graph_of(step: Step, state: Sequence[torch.Tensor], arguments: Sequence[torch.Tensor]) -> GraphModule:
-    """Return the kernels of a step as they are traced, before anything is rewritten; for those who look inside."""
-    with _Guard(), Layout():
-        return make_fx(lambda _, *given: step(*given))(list(state), *arguments)

@@ -30,6 +30,7 @@ class CapturedEngine(StockEngine):
     def __init__(self, model: keras.Model, optimizer: keras.Optimizer, loss: Callable[..., Any], l2: float) -> None:
         super().__init__(model, optimizer, loss, l2)
         self._steps = _Steps(model)
+        self._predicts = True  # apart from training, so that a run trains alike from its first epoch to its last
         self._on_device: dict[int, Any] = {}
 
     @property
@@ -74,17 +75,17 @@ class CapturedEngine(StockEngine):
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
         """Return the model's outputs, `(n, classes)` float32, for stored inputs `(n, height, width, channels)`."""
-        if self.reason is not None or not len(inputs):
+        if not (self._predicts and len(inputs)):
             return super().predict(inputs)
-        size = min(_PREDICTION_BATCH, len(inputs))
+        size = min(_PREDICTION_BATCH, 1 << (len(inputs) - 1).bit_length())  # few sizes: each is captured by itself
         parts = []
         for start in range(0, len(inputs), size):
             stored = inputs[start : start + size]
             filled = np.concatenate([stored, np.repeat(stored[:1], size - len(stored), axis=0)])
             try:
                 output = self._steps.predict(torch.from_numpy(filled).to(self._steps.device))
-            except CannotCapture as refusal:
-                self.reason = str(refusal)
+            except CannotCapture:
+                self._predicts = False
                 return super().predict(inputs)
             parts.append(output[: len(stored)].float().cpu().numpy().copy())
         return np.concatenate(parts)
