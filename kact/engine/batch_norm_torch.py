@@ -24,7 +24,7 @@ class _Normalise(torch.autograd.Function):
         inverse = torch.rsqrt(variance + epsilon)
         factor = inverse if scale is None else inverse * scale
         shift = -mean * factor if offset is None else offset - mean * factor
-        outputs = torch.mul(rows, _wide(factor, width), out=room).add_(_wide(shift, width)).view(inputs.shape)
+        outputs = torch.addcmul(_wide(shift, width), rows, _wide(factor, width), out=room).view(inputs.shape)
         context.save_for_backward(rows, mean, inverse, factor)
         context.has = scale is not None, offset is not None
         context.mark_non_differentiable(mean, variance)
@@ -41,8 +41,8 @@ class _Normalise(torch.autograd.Function):
         along = (_by_channel(room, channels) - mean * total) * inverse  # sum of gradient · normalised input
         slope = -factor * inverse * along / count
         level = -slope * mean - factor * total / count
-        found = torch.mul(given, _wide(factor, width), out=room)
-        found = found.addcmul_(rows, _wide(slope, width)).add_(_wide(level, width))
+        found = torch.addcmul(_wide(level, width), given, _wide(factor, width), out=room)
+        found = found.addcmul_(rows, _wide(slope, width))
         has_scale, has_offset = context.has
         return found.view(gradient.shape), along if has_scale else None, total if has_offset else None, None
 
@@ -68,4 +68,4 @@ def _by_channel(rows: torch.Tensor, channels: int) -> torch.Tensor:
 
 def _wide(values: torch.Tensor, width: int) -> torch.Tensor:
     """Return `(channels,)` repeated to `(width·channels,)`."""
-    return values.expand(width, len(values)).reshape(-1)
+    return values.index_select(0, torch.arange(len(values), device=values.device).repeat(width))

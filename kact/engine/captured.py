@@ -21,7 +21,7 @@ from kact.engine.stock import StockEngine
 from kact.engine.token_batches import TokenBatches
 from kact.tasks import Split
 
-_PREDICTION_BATCH = 256
+_PREDICTION_BATCH = 128
 
 
 class CapturedEngine(StockEngine):
