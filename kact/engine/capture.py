@@ -82,8 +82,8 @@ def capture(step: Step, state: Sequence[torch.Tensor], arguments: Sequence[torch
 
 
 def _in_words(error: Exception) -> str:
-    first = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return "its step reads a number out of a tensor" if "_local_scalar_dense" in first else first
+    text = str(error) or type(error).__name__
+    return "its step reads a number out of a tensor" if "_local_scalar_dense" in text else text.splitlines()[0]
 
 
 def _cuda_devices(state: Sequence[torch.Tensor]) -> list[torch.device]:
