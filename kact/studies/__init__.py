@@ -1,0 +1,1 @@
+"""Studies: a grid of experiments times seeds, run to its end and reported honestly."""

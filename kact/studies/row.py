@@ -1,0 +1,58 @@
+"""One finished run of a study, as the results table keeps it and as statistics and reports read it.
+
+>>> row = ResultRow("1a2b", 0, "compare", {"activation": "relu"}, {"task": "digits"}, "failed", error="no disk")
+>>> row.score("test", "accuracy") is None
+True
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+STAGES = ("tune", "compare")  # what chose settings on validation, and what is compared by its test score
+STATUSES = ("finished", "diverged", "failed")
+
+
+@dataclass(frozen=True)
+class ResultRow:
+    """One run of a study.
+
+    Attributes:
+        hash: of its experiment, without the seed.
+        seed: of the run; (stage, hash, seed) is unique.
+        stage: one of `STAGES`.
+        cell: factor name to its value in this run, such as {"activation": "relu", "batch_size": 24}.
+        experiment: `Experiment.to_dict()`.
+        status: one of `STATUSES`; a diverged run is a result, a failed one was tried twice and ended with `error`.
+        metrics: the run's `metrics.json`; None where it failed.
+        history: the run's `history.csv`, a mapping an epoch; empty where it failed.
+        error: what ended a failed run, in words; "" otherwise.
+        path: the run's directory, relative to the study's.
+        attempts: how often it was begun.
+        finished_at: seconds since the epoch (Unix time) when the row was written.
+    """
+
+    hash: str
+    seed: int
+    stage: str
+    cell: Mapping[str, Any]
+    experiment: Mapping[str, Any]
+    status: str
+    metrics: Mapping[str, Any] | None = None
+    history: Sequence[Mapping[str, float]] = ()
+    error: str = ""
+    path: str = ""
+    attempts: int = 1
+    finished_at: float = 0.0
+
+    def score(self, split: str, name: str) -> float | None:
+        """Return one score, such as `score("test", "accuracy")`; None where the run has none.
+
+        Args:
+            split: "train", "validation" or "test".
+            name: "accuracy" (a fraction in [0, 1]), "loss", "precision", "recall" or "f1".
+        """
+        scores = (self.metrics or {}).get(split)
+        return None if scores is None else scores.get(name)
