@@ -29,10 +29,10 @@ import torch.nn.functional as F
 from benchmarks.plain import ACTIVATIONS, NETWORKS
 from kact import losses, optimizers
 from kact.engine import make_engine
-from kact.engine.batches import EpochBatches
 from kact.engine.stock import StockEngine
 from kact.models import build_model
 from kact.tasks import Split
+from kact.tasks.batches import EpochBatches
 
 Epoch = Callable[[], Any]
 

@@ -19,8 +19,8 @@ from kact.transfer import layer_settings, starting_model
 if TYPE_CHECKING:
     import keras
 
-    from kact.engine.batches import EpochBatches
-    from kact.engine.token_batches import TokenBatches
+    from kact.tasks.batches import EpochBatches
+    from kact.text.token_batches import TokenBatches
 
 
 def load_arrays_of(experiment: Experiment) -> TaskData | EncodedData:
@@ -52,8 +52,8 @@ def build_network(experiment: Experiment, data: TaskData | EncodedData) -> tuple
 
 def epoch_batches(experiment: Experiment, data: TaskData | EncodedData, epoch: int) -> EpochBatches | TokenBatches:
     """Return the training batches of an epoch, counted from 0, which depend on (seed, epoch) alone."""
-    from kact.engine.batches import EpochBatches
-    from kact.engine.token_batches import TokenBatches
+    from kact.tasks.batches import EpochBatches
+    from kact.text.token_batches import TokenBatches
 
     size, seed = experiment.batch_size, experiment.seed
     if isinstance(data, EncodedData):

@@ -72,7 +72,7 @@ class Watcher:
     def __init__(
         self, model: keras.Model, data: TaskData | EncodedData, loss: str, progress: Progress | None = None
     ) -> None:
-        from kact.engine.token_batches import weighted
+        from kact.text.token_batches import weighted
 
         classes = len(data.task.labels)
         inputs: Any

@@ -117,8 +117,8 @@ class Predictor:
         Raises:
             KactError: if the run's model takes images.
         """
-        from kact.engine.token_batches import predict_tokens
         from kact.text.encoded import EncodedSplit
+        from kact.text.token_batches import predict_tokens
 
         if self.task.input != "words":
             raise KactError(

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from kact import backend
-from kact.engine.batch_norm import BatchNorm
-from kact.models.dropout import Dropout, FeatureMapDropout
+from kact.layers.batch_norm import BatchNorm
+from kact.layers.dropout import Dropout, FeatureMapDropout
 
 SHAPES = [(16, 5), (8, 6, 4, 3)]
 

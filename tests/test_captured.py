@@ -6,12 +6,12 @@ import pytest
 
 from kact import backend, losses, optimizers
 from kact.engine import make_engine
-from kact.engine.batches import EpochBatches
 from kact.engine.stock import StockEngine
 from kact.errors import KactError
 from kact.experiment import Experiment
 from kact.models import build_model
 from kact.tasks import Split
+from kact.tasks.batches import EpochBatches
 from kact.train import run
 
 if backend.name() != "torch":

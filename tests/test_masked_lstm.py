@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from kact import backend
-from kact.engine.masked_lstm import MaskedLSTM
+from kact.layers.masked_lstm import MaskedLSTM
 
 BATCH, STEPS, FEATURES, UNITS = 5, 7, 3, 4
 MASKS = {

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from kact.errors import KactError
+from kact.layers.adaptive_pooling import AdaptiveAverage
 from kact.models import CNN, MLP, MODELS, AlexNet, LeNet, build_model, make_model
-from kact.models.adaptive_pooling import AdaptiveAverage
 from kact.models.initializers import SCHEMES
 
 IMAGE = (32, 32, 3)

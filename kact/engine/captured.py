@@ -14,12 +14,12 @@ import numpy as np
 import torch
 
 from kact import backend
-from kact.engine.batches import EpochBatches
 from kact.engine.capture import CannotCapture, Step, capture
 from kact.engine.layout import lay_out_kernels
 from kact.engine.stock import StockEngine
-from kact.engine.token_batches import TokenBatches
 from kact.tasks import Split
+from kact.tasks.batches import EpochBatches
+from kact.text.token_batches import TokenBatches
 
 _PREDICTION_BATCH = 128
 

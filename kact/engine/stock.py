@@ -9,10 +9,10 @@ import keras
 import numpy as np
 
 from kact import backend
-from kact.engine.batches import EpochBatches
-from kact.engine.token_batches import TokenBatches, predict_tokens
 from kact.tasks import Split
+from kact.tasks.batches import EpochBatches
 from kact.text.encoded import EncodedSplit
+from kact.text.token_batches import TokenBatches, predict_tokens
 
 _PREDICTION_BATCH = 256
 

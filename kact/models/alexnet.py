@@ -52,8 +52,8 @@ class AlexNet(Model):
 
     def hidden(self, x: keras.KerasTensor, blocks: Blocks) -> keras.KerasTensor:
 
-        from kact.models.adaptive_pooling import AdaptiveAverage
-        from kact.models.dropout import Dropout
+        from kact.layers.adaptive_pooling import AdaptiveAverage
+        from kact.layers.dropout import Dropout
 
         for number, (filters, (size, stride, padding)) in enumerate(zip(self.filters, _KERNELS, strict=True), start=1):
             name = f"conv{number}"

@@ -40,7 +40,7 @@ class BiLSTMTagger(Tagger):
     def hidden(self, x: keras.KerasTensor, blocks: Blocks, mask: Any = None) -> keras.KerasTensor:
         import keras
 
-        from kact.engine.masked_lstm import MaskedLSTM
+        from kact.layers.masked_lstm import MaskedLSTM
 
         x = blocks.drop(x, name="token")
         kernel, recurrent = (backend.stream_seed(blocks.seed, f"initial weights of lstm {part}") for part in "kr")

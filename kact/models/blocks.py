@@ -116,7 +116,7 @@ class Blocks:
         """
         if not self.batch_norm:
             return x
-        from kact.engine.batch_norm import BatchNorm
+        from kact.layers.batch_norm import BatchNorm
 
         layer = BatchNorm(momentum=0.9, epsilon=1e-5, name=f"{name}_norm")
         return layer(x) if mask is None else layer(x, mask=mask)
@@ -129,7 +129,7 @@ class Blocks:
         """Set units, or whole feature maps, to zero at the dropout rate."""
         if not self.dropout:
             return x
-        from kact.models.dropout import Dropout, FeatureMapDropout
+        from kact.layers.dropout import Dropout, FeatureMapDropout
 
         kind = FeatureMapDropout if whole_maps else Dropout
         return kind(self.dropout, name=f"{name}_dropout")(x)

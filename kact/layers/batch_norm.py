@@ -28,7 +28,7 @@ class BatchNorm(keras.layers.BatchNormalization):
         """Return normalised `inputs`, of the same shape `(batch, ..., channels)`."""
         if not (training and self.trainable and mask is None and self._is_native(inputs)):
             return super().call(inputs, training=training, mask=mask)
-        from kact.engine.batch_norm_torch import normalise
+        from kact.layers.batch_norm_torch import normalise
 
         scale = None if self.gamma is None else self.gamma.value
         offset = None if self.beta is None else self.beta.value
