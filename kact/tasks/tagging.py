@@ -94,7 +94,7 @@ class TaggedData:
 
     Attributes:
         task: the record, its labels filled in.
-        train, validation: disjoint.
+        train, validation: disjoint; the latter empty where it is trained on as well.
         test: scored once, at the end.
         version: the data set's own version.
         fingerprint: SHA-256 hex digest of the files.
