@@ -111,7 +111,7 @@ class Experiment:
             raise KactError(
                 f"With train_on={self.train_on!r} nothing is left to choose by: {name!r} must be {wanted}. "
                 f"Got {getattr(self, name)!r} instead.",
-                "Choose epochs and settings with train_on='train' first, then train their last epoch's weights on both.",
+                "Choose epochs and settings with train_on='train' first, and keep the last epoch of this run.",
             )
 
     @property

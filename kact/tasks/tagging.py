@@ -156,6 +156,19 @@ def parse_tagged(content: bytes, where: str) -> tuple[Sentences, str]:
     return Sentences(tuple(tokens), tuple(tags)), hashlib.sha256(content).hexdigest()
 
 
+def text_of(sentences: Sentences) -> bytes:
+    """Return the file that `parse_tagged` reads, as the Twitter corpus writes it: a blank line after each sentence.
+
+    Example:
+        >>> text_of(Sentences((("ikr", "smh"),), (("!", "G"),)))
+        b'ikr\\t!\\nsmh\\tG\\n\\n'
+    """
+    blocks = zip(sentences.tokens, sentences.tags, strict=True)
+    return "".join(
+        "".join(f"{token}\t{tag}\n" for token, tag in zip(*block, strict=True)) + "\n" for block in blocks
+    ).encode()
+
+
 def read_tagged(path: Path) -> tuple[Sentences, str]:
     """Read a file as `parse_tagged` does.
 
