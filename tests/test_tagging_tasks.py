@@ -45,6 +45,16 @@ def test_a_single_file_is_cut_by_sentence_and_always_alike(tmp_path):
     assert len(fewer.train) == 10 and set(fewer.train.tokens) < set(one.train.tokens) and fewer.test == one.test
 
 
+def test_the_validation_part_can_be_trained_on_as_well(tmp_path):
+    folder = str(write_parts(tmp_path / "parts"))
+    apart, both = (load_task("tagged_file", data=folder, train_on=on) for on in ("train", "train+validation"))
+    assert both.train.tokens == apart.train.tokens + apart.validation.tokens and len(both.train) == len(both.train.tags)
+    assert len(both.validation) == 0 and both.test == apart.test and both.fingerprint == apart.fingerprint
+    (tmp_path / "mine.txt").write_text(text_of(sentences(50)))
+    cut = load_task("tagged_file", data=str(tmp_path / "mine.txt"), train_on="train+validation")
+    assert [len(part) for part in (cut.train, cut.validation, cut.test)] == [40, 0, 10]
+
+
 def test_windows_line_ends_a_byte_order_mark_and_blank_lines():
     content = b"\xef\xbb\xbfa\tN\r\n\r\n \r\n\r\nb\tV\r\nc\tN\r\n\r\nd\tV"
     assert parse_tagged(content, "mine")[0].tokens == (("a",), ("b", "c"), ("d",))

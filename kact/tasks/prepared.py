@@ -95,7 +95,7 @@ class PreparedSet:
                 raise damaged(folder, f"{split} cannot be read ({type(error).__name__})") from error
 
     def fingerprint(self, folder: Path) -> str:
-        """Return a digest of names, sizes and ends; to hash all of a big file would take longer than to load the cache."""
+        """Return a digest of names, sizes and ends; hashing all of it would take longer than loading the cache."""
         digest = hashlib.sha256()
         for file in [folder / "dataset_info.json", *self._shards(folder)]:
             size = file.stat().st_size
