@@ -1,6 +1,7 @@
 """Taggers on the Oct27 tweets over several seeds, alone and together: `python -m benchmarks.tweets tweets-bilstm`.
 
-Everything is chosen on the validation split (Oct27-dev). Runs that are finished are not trained again.
+Everything is chosen on the validation split (Oct27-dev); a recipe that trains on it too has no scores there. Runs that
+are finished are not trained again.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def measure(name: str, experiment: Experiment, seeds: int, out: str) -> None:
     from kact.train import run
 
     data = load_arrays_of(experiment)
-    parts = ("validation", "test")
+    parts = [part for part in ("validation", "test") if len(getattr(data, part))]
     found: dict[str, list[float]] = {part: [] for part in parts}
     summed: dict[str, np.ndarray] = {}
     for seed in range(seeds):
@@ -57,9 +58,10 @@ def measure(name: str, experiment: Experiment, seeds: int, out: str) -> None:
             found[part].append(scores["accuracy"])
             one = probabilities(predict_tokens(model, getattr(data, part)), experiment.loss)  # (tokens, tags)
             summed[part] = summed.get(part, np.zeros_like(one)) + one
+        scored = "".join(f"  {'dev' if part == 'validation' else part} {found[part][-1]:.4f}" for part in parts)
         print(
-            f"{name} {experiment.activation} seed {seed}  dev {found['validation'][-1]:.4f}"
-            f"  test {found['test'][-1]:.4f}  unseen {finished.metrics['test']['unseen_accuracy']:.4f}"
+            f"{name} {experiment.activation} seed {seed}{scored}"
+            f"  unseen {finished.metrics['test']['unseen_accuracy']:.4f}"
             f"  {finished.metrics['timing']['train_seconds']:.0f} s",
             flush=True,
         )

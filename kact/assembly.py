@@ -33,6 +33,7 @@ def load_arrays_of(experiment: Experiment) -> TaskData | EncodedData:
         experiment.task,
         validation_fraction=experiment.validation_fraction,
         train_examples=experiment.train_examples,
+        train_on=experiment.train_on,
         data=experiment.data,
     )
     return encode_data(data, cast(Tagger, experiment.model)) if isinstance(data, TaggedData) else data

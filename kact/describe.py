@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -33,8 +34,7 @@ def summary(run: Run) -> str:
         lines.append(
             f"test accuracy {metrics['test']['accuracy']:.4f}  loss {metrics['test']['loss']:.4f}"
             f"  macro F1 {metrics['test']['f1']:.4f}"
-            f"  (epoch {metrics['kept_epoch']} of {metrics['epochs']};"
-            f" validation {metrics['validation']['accuracy']:.4f})"
+            f"  (epoch {metrics['kept_epoch']} of {metrics['epochs']}; {_validation(metrics)})"
         )
     lines.append(
         f"{metrics['model']['parameters']:,} parameters  {timing['train_seconds']:.1f} s"
@@ -46,6 +46,12 @@ def summary(run: Run) -> str:
     if metrics["test"]:
         lines.append(f"     kact predict {run.path} " + ('--text "..."' if unit == "tokens" else "IMAGE..."))
     return "\n".join(lines)
+
+
+def _validation(metrics: Mapping[str, Any]) -> str:
+    if metrics["validation"] is None:
+        return "validation is trained on"
+    return f"validation {metrics['validation']['accuracy']:.4f}"
 
 
 def print_run(run: Run) -> None:

@@ -23,6 +23,10 @@ from kact.losses import LOSSES
 from kact.models import MLP, MODELS, Model, habitual_batch_norm, initializers, make_model
 from kact.settings import check_settings, known_settings, setting
 from kact.tasks.augmentation import parse_augmentations
+from kact.tasks.split import TRAINED_ON
+
+# Settings that came later: said only where they differ, so that the hashes of before them still hold.
+_LATER = {"freeze": False, "train_on": "train"}
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,9 @@ class Experiment:
         0.1, "share of train kept for validation, the same whatever the seed", above=0, at_most=0.5
     )
     train_examples: int | None = setting(None, "train on so many examples only; all unless said", at_least=1)
+    train_on: str = setting(
+        "train", "examples to learn from; with validation's, once all is chosen: --keep last", choices=TRAINED_ON
+    )
     monitor: str = setting("accuracy", "validation score that picks the best epoch", choices=("accuracy", "loss"))
     keep: str = setting("best", "the weights that are kept and scored", choices=("best", "last"))
     patience: int | None = setting(None, "stop after so many epochs without a better score", at_least=1)
@@ -88,11 +95,24 @@ class Experiment:
         fix("activation", activations.canonical_spec(self.activation))
         fix("schedule", optimizers.canonical_schedule(self.schedule))
         check_settings(self)
+        self._check_selection()
         fix("augment", parse_augmentations(self.augment))
         if self.augment and task.input != "image":
             raise KactError(f"The 'augment' parameter changes images, and the task {task.name!r} has {task.input}.")
         if self.freeze and self.backbone is None:
             raise KactError("The 'freeze' parameter needs a backbone to freeze.", "Give one with --backbone.")
+
+    def _check_selection(self) -> None:
+        """Raise if something would be chosen by a validation split that is trained on."""
+        if self.train_on == "train":
+            return
+        if self.keep != "last" or self.patience is not None:
+            name, wanted = ("keep", "'last'") if self.keep != "last" else ("patience", "None")
+            raise KactError(
+                f"With train_on={self.train_on!r} nothing is left to choose by: {name!r} must be {wanted}. "
+                f"Got {getattr(self, name)!r} instead.",
+                "Choose epochs and settings with train_on='train' first, and keep the last epoch of this run.",
+            )
 
     @property
     def hash(self) -> str:
@@ -120,7 +140,7 @@ class Experiment:
             value = getattr(self, field.name)
             if isinstance(value, Model):
                 plain[field.name] = value.to_dict()
-            elif value is not None and (field.name != "freeze" or value):  # the hashes of before it came still hold
+            elif value is not None and (field.name not in _LATER or value != _LATER[field.name]):
                 plain[field.name] = list(value) if isinstance(value, tuple) else value
         return plain
 

@@ -115,7 +115,7 @@ def curves(history: Sequence[dict[str, float]], *, title: str, kept_epoch: int =
     """Draw loss and accuracy on train and validation over the epochs.
 
     Args:
-        history: a run's rows; `train_accuracy` and `validation_accuracy` may be missing.
+        history: a run's rows; accuracies may be missing, and validation's scores where it was trained on.
         title: of the figure.
         kept_epoch: the epoch whose weights were kept, marked where it is not 0.
     """
@@ -128,6 +128,8 @@ def curves(history: Sequence[dict[str, float]], *, title: str, kept_epoch: int =
     epochs = [row["epoch"] for row in history]
     for axes, score in zip(figure.subplots(1, len(scores), squeeze=False)[0], scores, strict=True):
         for split, (colour, line, mark) in _SPLITS.items():
+            if f"{split}_{score}" not in history[0]:
+                continue
             values = [row[f"{split}_{score}"] for row in history]
             every = max(1, len(epochs) // 20)
             axes.plot(epochs, values, line, color=colour, marker=mark, markevery=every, markersize=4, label=split)

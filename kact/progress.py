@@ -56,8 +56,7 @@ class Console:
         self._say(
             f"epoch {self.epochs_done:{len(str(epochs))}d}/{epochs}"
             f"  train loss {row['train_loss']:.4f} accuracy {row['train_accuracy']:.4f}"
-            f"  validation loss {row['validation_loss']:.4f} accuracy {row['validation_accuracy']:.4f}"
-            f"  {seconds:.1f} s"
+            f"{_validation(row)}  {seconds:.1f} s"
         )
 
     def close(self) -> None:
@@ -80,3 +79,9 @@ class Console:
         if self._stop:
             os._exit(130)
         self._stop = True
+
+
+def _validation(row: Row) -> str:
+    if "validation_loss" not in row:  # it is trained on
+        return ""
+    return f"  validation loss {row['validation_loss']:.4f} accuracy {row['validation_accuracy']:.4f}"

@@ -71,7 +71,7 @@ class Run:
 
     @cached_property
     def history(self) -> list[Row]:
-        """One row an epoch: epoch, learning rate, and loss and accuracy on train and validation."""
+        """One row an epoch: epoch, learning rate, loss and accuracy on train and, unless trained on, on validation."""
         return _read_csv(self.path / "history.csv")
 
     @property

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def best_epoch(history: Sequence[Row], monitor: str) -> int:
-    """Return the epoch, counted from 1, with the best validation score; 0 if none is finite.
+    """Return the epoch, counted from 1, with the best validation score; 0 if there is none, or none is finite.
 
     Of equal accuracies, common on small validation sets, the one with the lower loss; of equal losses the first.
 
@@ -31,7 +31,7 @@ def best_epoch(history: Sequence[Row], monitor: str) -> int:
     ranked = [
         (-row["validation_accuracy"] if monitor == "accuracy" else 0.0, row["validation_loss"], number)
         for number, row in enumerate(history, start=1)
-        if math.isfinite(row["validation_loss"])
+        if math.isfinite(row.get("validation_loss", math.nan))  # there is none where validation is trained on
     ]
     return min(ranked)[-1] if ranked else 0
 
@@ -45,7 +45,7 @@ def stopped_by(experiment: Experiment, checkpoint: Checkpoint) -> str | None:
     if not history:
         return None
     last = history[-1]
-    if not all(math.isfinite(last[f"{split}_loss"]) for split in ("train", "validation")):
+    if not all(math.isfinite(loss) for name, loss in last.items() if name in ("train_loss", "validation_loss")):
         return "diverged"
     if experiment.stop_below is not None and last["train_loss"] < experiment.stop_below:
         return "loss"

@@ -202,9 +202,11 @@ class Training:
         inference_seconds = None
         if kept:
             _assign(self.model.variables, kept, directory.checkpoint_path)
-            self.engine.outputs_of(self.data.validation)  # whatever is compiled on first use
+            # Train comes first, with whatever is compiled on first use; the last one's seconds are noted.
             for name in scores:
                 split = getattr(self.data, name)
+                if not len(split):  # validation, where it is trained on
+                    continue
                 began = time.perf_counter()
                 outputs, labels = self.engine.outputs_of(split)
                 inference_seconds = (time.perf_counter() - began) * 10_000 / len(labels)
@@ -260,6 +262,9 @@ class Training:
         return self.model.optimizer
 
     def _validate(self) -> Row:
+        """Return validation's scores; none where it is trained on."""
+        if not len(self.data.validation):
+            return {}
         found = self.engine.outputs_of(self.data.validation)
         return _prefixed("validation", _loss_and_accuracy(*found, self.experiment.loss))
 

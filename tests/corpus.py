@@ -1,5 +1,7 @@
 """Made tagged sentences: words whose tag follows from their ending or from the word before, and files of them."""
 
+import hashlib
+
 import numpy as np
 
 ENDINGS = {"V": "ing", "N": "ness", "A": "ful", "R": "ly"}
@@ -50,4 +52,26 @@ def write_resources(root):
     (manual / "twitter_name_lists").mkdir()
     for name in ("celebs", "family", "female", "male", "mobyplaces", "proper_names"):
         (manual / "twitter_name_lists" / name).write_text(f"Only{name}\nanne\n", encoding="utf-8")
+    return root
+
+
+def lay_tweets(root, monkeypatch, address=None, **counts):
+    """Made tweets in the published files' form and place, and kact told that these are the published ones.
+
+    They go to TFDS's manual folder below `root`; or to `root` itself, for a server at `address` to give.
+    """
+    from kact.tasks import twitter_pos
+    from kact.tasks.public_file import PublicFile
+    from kact.tasks.twitter_pos_builder import TwitterPos
+
+    files = {}
+    for seed, (part, file) in enumerate(twitter_pos.FILES.items()):
+        content = (text_of(sentences(counts.get(part, 10), seed)) + "\n").encode()
+        place = root / "downloads" / "manual" / file.path if address is None else root / part
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(content)
+        url = file.url if address is None else f"{address}/{part}"
+        files[part] = PublicFile(file.path, url, hashlib.sha256(content).hexdigest(), len(content))
+    monkeypatch.setattr(twitter_pos, "FILES", files)
+    monkeypatch.setattr(TwitterPos, "url_infos", twitter_pos.SET.recorded_files())
     return root

@@ -50,6 +50,14 @@ def test_training_says_where_things_are_and_what_to_do_next(tmp_path, capsys):
     assert f"kact inspect {made}" in printed and f"kact predict {made}" in printed
 
 
+def test_training_on_validation_too_shows_no_scores_of_it(tmp_path, capsys):
+    asked = ["--train-on", "train+validation", "--keep", "last", "--epochs", 1, "--out", tmp_path]
+    assert kact("train", *asked) == 0
+    printed = capsys.readouterr().out
+    assert "validation loss" not in printed and "validation is trained on" in printed
+    assert kact("inspect", *tmp_path.iterdir()) == 0 and "\nvalidation " not in capsys.readouterr().out
+
+
 def test_flags_win_over_the_file(tmp_path, capsys):
     model = CNN(filters=(3,), hidden_units=(5,))
     file = tmp_path / "run.toml"

@@ -61,7 +61,7 @@ def test_the_hash_leaves_out_the_seed_alone():
         "monitor": "loss", "keep": "last", "patience": None, "stop_below": None, "test_curve": True,
         "precision": "bfloat16", "backbone": "alexnet-imagenet",
     }  # fmt: skip
-    not_alone = {"data", "freeze"}  # each needs another field; see below
+    not_alone = {"data", "freeze", "train_on"}  # each needs another field; see below
     assert set(changes) == {field.name for field in dataclasses.fields(Experiment)} - {"seed"} - not_alone
     assert len({FULL.replace(**{key: value}).hash for key, value in changes.items()} | {FULL.hash}) == len(changes) + 1
 
@@ -74,6 +74,14 @@ def test_the_hash_tells_data_and_frozen_backbones_apart():
     assert len({one.hash for one in (transferred, transferred.replace(freeze=True), Experiment(task="cifar"))}) == 3
     assert "freeze" not in Experiment().to_dict()  # experiments of before there were backbones keep their hash
     assert Experiment.from_toml(transferred.replace(freeze=True).to_toml()).freeze
+
+
+def test_the_hash_tells_what_is_trained_on_apart():
+    plain = Experiment(keep="last")
+    both = plain.replace(train_on="train+validation")
+    assert both.hash != plain.hash and Experiment.from_toml(both.to_toml()) == both
+    assert "train_on" not in plain.to_dict()  # experiments of before it could be said keep their hash
+    assert Experiment().hash == "7c025156483fb97bfce9216f8540bf429e757b668e6fe4eba12045d6e453dec5"
 
 
 def test_a_backbone_gets_nothing_but_the_logits_unless_a_head_is_given():
@@ -171,6 +179,9 @@ def test_a_label_is_a_file_name():
         ({"validation_fraction": 0}, ["validation_fraction", "above 0"]),
         ({"precision": "float8"}, ["precision", "float32"]),
         ({"seed": -1}, ["seed", "at least 0"]),
+        ({"train_on": "trian"}, ["train_on", "Did you mean 'train'"]),
+        ({"train_on": "train+validation"}, ["'keep' must be 'last'", "Got 'best'"]),
+        ({"train_on": "train+validation", "keep": "last", "patience": 2}, ["'patience' must be None", "Got 2"]),
     ],
 )
 def test_an_unusable_value_is_named(given, words):

@@ -76,6 +76,11 @@ def test_curves_draw_the_history():
         assert train.get_linestyle() != validation.get_linestyle() and set(kept.get_xdata()) == {2}
 
 
+def test_curves_without_validation_show_train_alone():
+    history = [{"epoch": e, "train_loss": 1 / e, "train_accuracy": 0.5} for e in (1, 2)]
+    assert [len(axes.lines) for axes in plots.curves(history, title="a run").axes] == [1, 1]
+
+
 def test_the_confusion_is_a_share_of_its_row_with_the_counts_in_it():
     counts = np.array([[8, 2], [0, 0]])
     figure = plots.confusion_matrix(counts, ["ant", "bee"], title="confusion")

@@ -2,7 +2,6 @@
 
 import hashlib
 import http.server
-import os
 import threading
 
 import pytest
@@ -13,9 +12,6 @@ from kact.tasks.public_file import PublicFile
 from kact.tasks.tagging import parse_tagged
 from kact.tasks.twitter_pos import FILES
 from tests.corpus import TAGS, sentences, text_of, write_parts
-
-needs_tfds_data = pytest.mark.skipif("TFDS_DATA_DIR" not in os.environ, reason="TFDS_DATA_DIR is not set")
-
 
 # --- one's own files ---
 
@@ -47,6 +43,16 @@ def test_a_single_file_is_cut_by_sentence_and_always_alike(tmp_path):
     assert len(set.union(*parts)) == 100, "every sentence is in one part"
     fewer = load_task("tagged_file", data=str(file), train_examples=10)
     assert len(fewer.train) == 10 and set(fewer.train.tokens) < set(one.train.tokens) and fewer.test == one.test
+
+
+def test_the_validation_part_can_be_trained_on_as_well(tmp_path):
+    folder = str(write_parts(tmp_path / "parts"))
+    apart, both = (load_task("tagged_file", data=folder, train_on=on) for on in ("train", "train+validation"))
+    assert both.train.tokens == apart.train.tokens + apart.validation.tokens and len(both.train) == len(both.train.tags)
+    assert len(both.validation) == 0 and both.test == apart.test and both.fingerprint == apart.fingerprint
+    (tmp_path / "mine.txt").write_text(text_of(sentences(50)))
+    cut = load_task("tagged_file", data=str(tmp_path / "mine.txt"), train_on="train+validation")
+    assert [len(part) for part in (cut.train, cut.validation, cut.test)] == [40, 0, 10]
 
 
 def test_windows_line_ends_a_byte_order_mark_and_blank_lines():
@@ -98,28 +104,9 @@ def root(monkeypatch, tmp_path):
     return tmp_path
 
 
-def test_tweets_that_are_not_there_are_told_where_to_lie(root, monkeypatch):
-    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")  # nobody listens there
-    with pytest.raises(KactError) as caught:
-        load_task("tweets")
-    place = root / "downloads" / "manual" / "twpos-data-v0.3" / "oct27.splits" / "oct27.train"
-    assert str(place) in str(caught.value) and "by hand" in str(caught.value)
-
-
 def test_tweets_are_not_read_from_elsewhere():
     with pytest.raises(KactError, match="its own data"):
         load_task("tweets", data="mine.txt")
-
-
-def test_tweets_laid_by_hand(root, caplog):
-    folder = root / "downloads" / "manual" / "twpos-data-v0.3" / "oct27.splits"
-    folder.mkdir(parents=True)
-    for part, content in {"train": "ikr\t!\n", "dev": "smh\tG\n\nhe\tO\n", "test": "\u00a0\tG\n"}.items():
-        (folder / f"oct27.{part}").write_text(content, encoding="utf-8")
-    data = load_task("tweets")
-    assert data.train.tokens == (("ikr",),) and len(data.validation) == 2 and data.test.tags == (("G",),)
-    assert data.test.tokens == (("\u00a0",),), "an odd space is a token of its own"
-    assert "not the published file" in caplog.text
 
 
 @pytest.fixture
@@ -152,18 +139,6 @@ def test_a_public_file_is_fetched_once_and_checked(root, served):
     assert not other.place.exists()
     with pytest.raises(KactError, match="cannot be reached"):
         PublicFile("names/gone", f"{served}/gone", original).find()
-
-
-@pytest.mark.realdata
-@needs_tfds_data
-def test_the_tweets_themselves(caplog):
-    data = load_task("tweets")
-    assert [len(part) for part in (data.train, data.validation, data.test)] == [1000, 327, 500]
-    assert [sum(map(len, part.tokens)) for part in (data.train, data.validation, data.test)] == [14619, 4823, 7152]
-    for part in (data.train, data.validation, data.test):
-        assert {tag for tags in part.tags for tag in tags} <= set(data.task.labels)
-    assert {tag for tags in data.train.tags for tag in tags} == set(data.task.labels)
-    assert "not the published file" not in caplog.text
 
 
 @pytest.mark.parametrize("name", ["twitter_pos", "tagged_file"])

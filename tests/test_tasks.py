@@ -164,6 +164,17 @@ def test_smaller_training_sets_are_part_of_larger_ones_and_leave_validation_alon
     assert np.ptp(np.bincount(found[2].train.arrays()[1])) <= 1
 
 
+def test_validation_can_be_trained_on_as_well():
+    apart, both = load_task("digits"), load_task("digits", train_on="train+validation")
+    assert both.train.rows.tolist() == sorted([*apart.train.rows.tolist(), *apart.validation.rows.tolist()])
+    assert len(both.validation) == 0 and both.test.rows.tolist() == apart.test.rows.tolist()
+    assert both.fingerprint == apart.fingerprint
+    fewer = load_task("digits", train_on="train+validation", train_examples=200)
+    assert len(fewer.train) == 200 and len(fewer.validation) == 0
+    with pytest.raises(KactError, match=r"train_on.*Did you mean 'train'"):
+        load_task("digits", train_on="trian")
+
+
 def test_a_subset_keeps_the_proportions_of_uneven_classes():
     labels = np.repeat([0, 1, 2], [600, 300, 6])
     order = stratified_order(labels, seed=1)

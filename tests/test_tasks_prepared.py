@@ -108,7 +108,7 @@ def stand_in(monkeypatch, paths):
     from tensorflow_datasets.core.download.download_manager import DownloadManager
 
     asked = []
-    monkeypatch.setattr(preparation, "_check_reachable", lambda url, folder: None)
+    monkeypatch.setattr(preparation, "_check_reachable", lambda *arguments: None)
     monkeypatch.setattr(DownloadManager, "download", lambda self, urls: asked.append(urls) or paths)
     return asked
 
@@ -187,13 +187,13 @@ def test_tfds_finds_by_its_ordinary_name_what_was_prepared(monkeypatch, root, tm
 
 def test_every_url_has_a_recorded_checksum():
     for prepared_set in (cifar10._SET, mnist._SET, stl10._SET):
-        recorded = preparation.recorded_files(prepared_set)
+        recorded = prepared_set.recorded_files()
         for url in prepared_set.urls.values():
             assert len(recorded[url].checksum) == 64
 
 
 def test_a_file_with_another_checksum_is_refused(monkeypatch, root):
-    monkeypatch.setattr(preparation, "_check_reachable", lambda url, folder: pytest.fail("the file is at hand"))
+    monkeypatch.setattr(preparation, "_check_reachable", lambda *arguments: pytest.fail("the file is at hand"))
     by_hand = root / "downloads" / "manual"
     by_hand.mkdir(parents=True)
     write_cifar_archive(by_hand / "cifar-10-binary.tar.gz")  # TFDS takes files laid here, and checks them
@@ -318,7 +318,7 @@ from pathlib import Path
 from kact.tasks import load_task, preparation
 from tensorflow_datasets.core.download.download_manager import DownloadManager
 
-preparation._check_reachable = lambda url, folder: None
+preparation._check_reachable = lambda *arguments: None
 DownloadManager.download = lambda self, urls: {"archive": Path(sys.argv[1])}
 data = load_task("cifar10", validation_fraction=0.5)
 print(len(data.train), len(data.validation), len(data.test), "tensorflow" in sys.modules)

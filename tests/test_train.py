@@ -211,6 +211,25 @@ def test_the_last_epoch_is_kept_when_asked(tmp_path):
     assert finished.metrics["validation"]["accuracy"] == finished.history[-1]["validation_accuracy"]
 
 
+BOTH = SMALL.replace(train_on="train+validation", keep="last", train_examples=None)
+
+
+def test_validation_is_trained_on_when_asked_and_nothing_is_chosen_by_it(tmp_path):
+    straight = run(BOTH, out=tmp_path)
+    metrics = straight.metrics
+    assert metrics["train"]["examples"] == 1293 + 145 and metrics["test"]["examples"] == 359
+    assert metrics["validation"] is None and metrics["best_epoch"] == 0 and metrics["kept_epoch"] == 3
+    columns = ["epoch", "learning_rate", "train_loss", "train_accuracy"]
+    assert [list(row) for row in straight.history] == [columns] * 3
+    shorter = run(BOTH.replace(epochs=1), out=tmp_path)  # and taken up again it goes on as if nothing had happened
+    assert_same(straight, run(BOTH, out=tmp_path / "continued", continue_from=shorter))
+
+
+def test_a_run_without_validation_that_diverges_is_a_result(tmp_path):
+    finished = run(BOTH.replace(optimizer="sgd", learning_rate=1e30, activation="linear", epochs=2), out=tmp_path)
+    assert finished.diverged and finished.metrics["test"] is None and finished.metrics["kept_epoch"] == 0
+
+
 def test_more_examples_a_batch_than_there_are(tmp_path):
     with pytest.raises(KactError, match=r"batch_size.*at most.*300.*Got 301"):
         run(SMALL.replace(batch_size=301), out=tmp_path)

@@ -89,6 +89,15 @@ def test_resuming_changes_nothing(corpus, tmp_path):
     assert_same(straight, run(busy, out=tmp_path / "stopped"))
 
 
+def test_the_validation_sentences_are_trained_on_when_asked(corpus, tmp_path):
+    both = small(corpus, train_on="train+validation", keep="last", epochs=1)
+    finished = run(both, out=tmp_path)
+    made = [*sentences(120, 0), *sentences(30, 1)]
+    assert finished.metrics["train"]["examples"] == sum(map(len, made)) and finished.metrics["validation"] is None
+    known = Vocabulary.load(finished.vocabulary_path)
+    assert sum(known.words.values()) == sum(map(len, made)), "words of both"
+
+
 def test_the_reported_training_loss_counts_each_token_once(corpus, tmp_path):
     """Without dropout and with a rate of nearly nothing it is the loss of the model as it stays."""
     sizes = {"name": "bilstm_tagger", "lstm_units": 8, "word_dropout": 0.0, "cluster_dropout": 0.0}

@@ -14,8 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kact.tasks.preparation import Example, encode_png
-from kact.tasks.prepared import PreparedSet
+from kact.tasks.prepared_images import Example, PreparedImages, encode_png
 from kact.tasks.task import Task
 
 _LABELS = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -43,7 +42,7 @@ def _records(archive: Path, members: list[str], split: str) -> Iterator[Example]
                 index += 1
 
 
-_SET = PreparedSet(
+_SET = PreparedImages(
     name="cifar10",
     version="3.0.2",
     image_shape=(32, 32, 3),

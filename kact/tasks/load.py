@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from kact.errors import KactError
+from kact.spec import choose
 from kact.tasks.cache import load_arrays
 from kact.tasks.load_tagged import load_tagged
-from kact.tasks.split import stratified_cut, stratified_order
+from kact.tasks.split import TRAINED_ON, stratified_cut, stratified_order
 from kact.tasks.tagging import TaggedData, TaggingTask
 from kact.tasks.task import Split, Task, TaskData
 
@@ -24,7 +26,9 @@ VALIDATION_SEED = 20170612
 SUBSET_SEED = 20160627
 
 
-def load_data(task: Task, *, validation_fraction: float = 0.1, train_examples: int | None = None) -> TaskData:
+def load_data(
+    task: Task, *, validation_fraction: float = 0.1, train_examples: int | None = None, train_on: str = "train"
+) -> TaskData:
     """Read a task's data and cut a validation split from its training examples.
 
     The cut is stratified by class, unless the data set keeps examples for validation itself. A subset of the training
@@ -35,6 +39,8 @@ def load_data(task: Task, *, validation_fraction: float = 0.1, train_examples: i
         task: the record.
         validation_fraction: of the training examples, in (0, 0.5]; each class gives and keeps at least one.
         train_examples: how many training examples to keep, stratified; all of them if None.
+        train_on: "train"; or "train+validation", which makes training examples of the validation split's too and leaves
+            it empty.
 
     Returns:
         The splits, over read-only arrays that are memory-mapped where a cache is possible.
@@ -43,14 +49,17 @@ def load_data(task: Task, *, validation_fraction: float = 0.1, train_examples: i
         KactError: for a fraction or a number out of range, or data that is missing, damaged or not this task's.
     """
     _check_fraction(validation_fraction)
+    pooled = choose(train_on, TRAINED_ON, {}, "train_on") != "train"
     raw, version, fingerprint = load_arrays(task)
     smallest = int(np.bincount(raw.train_labels).min())
-    if smallest < 2 and raw.validation_rows is None:
+    if smallest < 2 and raw.validation_rows is None and not pooled:
         raise KactError(
             f"A class of {task.name!r} has only {smallest} training example; a validation split needs 2 of each.",
             "Add examples to it or leave the class out.",
         )
-    if raw.validation_rows is None:
+    if pooled:
+        train_rows, validation_rows = np.arange(len(raw.train_labels), dtype=np.int64), np.array([], np.int64)
+    elif raw.validation_rows is None:
         train_rows, validation_rows = stratified_cut(raw.train_labels, validation_fraction, VALIDATION_SEED)
     else:
         validation_rows = np.asarray(raw.validation_rows)
@@ -78,13 +87,14 @@ def load_task(
     data: str | None = None,
     validation_fraction: float = 0.1,
     train_examples: int | None = None,
+    train_on: str = "train",
 ) -> TaskData | TaggedData:
     """Read the data of the task called `name`; `load_data` and `load_tagged` say more of the splits.
 
     Args:
         name: a task, with options in parentheses where it has any.
         data: the user's own data, for a task that takes it.
-        validation_fraction, train_examples: as for `load_data`.
+        validation_fraction, train_examples, train_on: as for `load_data`.
 
     Raises:
         KactError: for an unknown name, and as `load_data`.
@@ -97,9 +107,12 @@ def load_task(
     from kact.tasks import get_task  # here, because the package imports this module
 
     task = get_task(name, data)
-    if isinstance(task, TaggingTask):
-        return load_tagged(task, data, validation_fraction=validation_fraction, train_examples=train_examples)
-    return load_data(task, validation_fraction=validation_fraction, train_examples=train_examples)
+    wanted: dict[str, Any] = {
+        "validation_fraction": validation_fraction,
+        "train_examples": train_examples,
+        "train_on": train_on,
+    }
+    return load_tagged(task, data, **wanted) if isinstance(task, TaggingTask) else load_data(task, **wanted)
 
 
 def _mean_and_std(inputs: np.ndarray, rows: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:

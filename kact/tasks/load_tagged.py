@@ -17,6 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from kact.errors import KactError
+from kact.spec import choose
+from kact.tasks.split import TRAINED_ON
 from kact.tasks.tagging import Sentences, TaggedData, TaggingTask
 
 # Fixed, and apart from an experiment's seed: every run has the same parts.
@@ -32,6 +34,7 @@ def load_tagged(
     *,
     validation_fraction: float = 0.1,
     train_examples: int | None = None,
+    train_on: str = "train",
 ) -> TaggedData:
     """Read a tagging task's data and cut the splits that it does not come with.
 
@@ -40,15 +43,21 @@ def load_tagged(
         data: the user's file or folder, where the task takes one.
         validation_fraction: of the training sentences; only where the data has no validation part of its own.
         train_examples: how many training sentences to keep; all of them if None.
+        train_on: "train"; or "train+validation", which makes training sentences of the validation part's too and leaves
+            it empty.
 
     Raises:
         KactError: if the data is missing, unusable, or too small to be cut.
     """
+    pooled = choose(train_on, TRAINED_ON, {}, "train_on") != "train"
     parts = task.read(None if data is None else Path(data).expanduser())
     train, validation, test = parts.train, parts.validation, parts.test
     if test is None:
         train, test = _cut(train, _TEST_FRACTION, _TEST_SEED, task.name)
-    if validation is None:
+    if pooled:
+        rest = validation or Sentences((), ())  # what has no validation part of its own is train already
+        train, validation = Sentences(train.tokens + rest.tokens, train.tags + rest.tags), Sentences((), ())
+    elif validation is None:
         train, validation = _cut(train, validation_fraction, _VALIDATION_SEED, task.name)
     labels = task.labels or tuple(sorted({tag for tags in train.tags for tag in tags}))
     if len(labels) < 2:

@@ -14,8 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kact.tasks.preparation import Example, encode_png
-from kact.tasks.prepared import PreparedSet
+from kact.tasks.prepared_images import Example, PreparedImages, encode_png
 from kact.tasks.task import Task
 
 _HOST = "https://storage.googleapis.com/cvdf-datasets/mnist/"
@@ -40,7 +39,7 @@ def _read_idx(path: Path) -> np.ndarray:
     return np.frombuffer(content, np.uint8, offset=4 + 4 * rank).reshape(shape)
 
 
-_SET = PreparedSet(
+_SET = PreparedImages(
     name="mnist",
     version="3.0.1",
     image_shape=(28, 28, 1),

@@ -1,11 +1,7 @@
 """Fetching a data set and preparing it for TFDS without TensorFlow.
 
-TFDS's own builders of these sets decode archives and encode images with TensorFlow. Here a subclass of each, with the
-same name, version and features, does that with tarfile, gzip and Pillow, so that the set lands in the folder where TFDS
-itself looks for it. The download and its check against TFDS's recorded SHA-256 are TFDS's.
-
->>> encode_png(np.zeros((2, 2), np.uint8))[1:4]
-b'PNG'
+The download, its check against the recorded SHA-256, and the format that is written are TFDS's. Files that were laid
+into TFDS's manual folder are taken from there, after the same check.
 """
 
 from __future__ import annotations
@@ -16,35 +12,18 @@ import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from kact.errors import KactError
 
 if TYPE_CHECKING:
     from kact.tasks.prepared import PreparedSet
 
-Example = tuple[int, dict[str, Any]]  # the key, by which TFDS shuffles, and the features
-
 _ANSWER_SECONDS = 10.0  # a host that has not answered by then counts as out of reach
 _log = logging.getLogger("kact")
 
 
-def encode_png(image: np.ndarray) -> bytes:
-    """Return the PNG file of an image.
-
-    Args:
-        image: `(height, width)` or `(height, width, 3)`, uint8.
-    """
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(image)).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def prepare(prepared_set: PreparedSet, root: Path) -> None:
+def prepare(prepared_set: PreparedSet, root: Path, manual: Path) -> None:
     """Download a data set and write it below `root` as TFDS would, in the array_record format.
 
     TFDS writes into a folder of another name and renames it when all is there, so a preparation that was interrupted
@@ -52,10 +31,11 @@ def prepare(prepared_set: PreparedSet, root: Path) -> None:
 
     Args:
         prepared_set: what to fetch.
-        root: TFDS's data folder.
+        root: TFDS's data folder, or one like it.
+        manual: TFDS's folder of files that were laid there by hand; nothing is written into it.
 
     Raises:
-        KactError: without a network, with a download whose checksum is wrong, or where `root` cannot be written.
+        KactError: without a network, with a file whose checksum is wrong, or where `root` cannot be written.
     """
     import filelock
     import requests
@@ -63,9 +43,9 @@ def prepare(prepared_set: PreparedSet, root: Path) -> None:
     from tensorflow_datasets.core.download.download_manager import NonMatchingChecksumError
 
     folder = root / prepared_set.name / prepared_set.version
-    missing = _not_downloaded(prepared_set, root / "downloads")
+    missing = _not_at_hand(prepared_set, root / "downloads", manual)
     for url in missing[:1]:  # TFDS retries for minutes, so the first host is asked once beforehand
-        _check_reachable(url, folder)
+        _check_reachable(prepared_set, url, manual)
     try:
         root.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(root / f".{prepared_set.name}.lock"):
@@ -73,19 +53,19 @@ def prepare(prepared_set: PreparedSet, root: Path) -> None:
                 return
             _log.warning("Preparing %s in %s, once%s.", folder.relative_to(root), root, _size(prepared_set, missing))
             with _chatter_off():
-                _builder_class(prepared_set)(data_dir=root).download_and_prepare(
+                prepared_set.builder_class()(data_dir=root).download_and_prepare(
                     file_format="array_record",
                     download_config=tfds.download.DownloadConfig(
-                        try_download_gcs=False, force_checksums_validation=True
+                        try_download_gcs=False, force_checksums_validation=True, manual_dir=manual
                     ),
                 )
     except NonMatchingChecksumError as error:
         raise KactError(
-            f"A file downloaded for {prepared_set.name!r} is not the original: its SHA-256 is not the recorded one.",
-            f"Delete the files of {prepared_set.name} in {root / 'downloads'} and run again.",
+            f"A file of {prepared_set.name!r} is not the original: its SHA-256 is not the recorded one.",
+            f"Delete the files of {prepared_set.name} in {root / 'downloads'} and {manual} and run again.",
         ) from error
     except (requests.RequestException, tfds.download.DownloadError) as error:
-        raise _unreachable(folder, ", ".join(missing), error) from error
+        raise _unreachable(prepared_set, missing[0], manual, error) from error
     except OSError as error:
         raise KactError(
             f"The data set {prepared_set.name!r} could not be prepared in {root}: {error.strerror or error}.",
@@ -93,72 +73,41 @@ def prepare(prepared_set: PreparedSet, root: Path) -> None:
         ) from error
 
 
-def _builder_class(prepared_set: PreparedSet) -> type:
-    """Return a builder like TFDS's own of that name that needs no TensorFlow."""
-    import tensorflow_datasets as tfds
-
-    original: Any = tfds.builder_cls(prepared_set.name)
-
-    class Builder(original, skip_registration=True):  # type: ignore[call-arg]
-        name = prepared_set.name
-        VERSION = tfds.core.Version(prepared_set.version)
-        url_infos = recorded_files(prepared_set)  # TFDS would look for them beside this module
-
-        def _split_generators(self, dl_manager: Any) -> dict[str, Iterator[Example]]:
-            if prepared_set.label_names:
-                self.info.features["label"].names = list(prepared_set.label_names)
-            return prepared_set.examples(dl_manager.download(dict(prepared_set.urls)))
-
-        def _generate_examples(self, *arguments: Any) -> Iterator[Example]:
-            raise NotImplementedError("the splits come as generators")
-
-    return Builder
-
-
-def _not_downloaded(prepared_set: PreparedSet, downloads: Path) -> list[str]:
+def _not_at_hand(prepared_set: PreparedSet, downloads: Path, manual: Path) -> list[str]:
     """Return the URLs whose files are neither among TFDS's downloads nor laid into its `manual` folder by hand."""
     from tensorflow_datasets.core.download import resource
 
-    recorded = recorded_files(prepared_set)
     missing = []
-    for url in prepared_set.urls.values():
-        stored_as = resource.get_dl_fname(url, recorded[url].checksum)
-        places = (f"manual/{recorded[url].filename}", stored_as, f"{prepared_set.name}/{stored_as}")
-        if not any((downloads / place).exists() for place in places):
+    for url, recorded in prepared_set.recorded_files().items():
+        stored_as = resource.get_dl_fname(url, recorded.checksum)
+        places = (manual / recorded.filename, downloads / stored_as, downloads / prepared_set.name / stored_as)
+        if not any(place.exists() for place in places):
             missing.append(url)
     return missing
 
 
-def recorded_files(prepared_set: PreparedSet) -> dict[str, Any]:
-    """Return what TFDS has recorded of a set's files: name, size and SHA-256 by URL."""
-    import tensorflow_datasets as tfds
-    from tensorflow_datasets.core.download import checksums
-
-    # Older sets' files are recorded in one place for all, newer ones' beside each builder.
-    return tfds.builder_cls(prepared_set.name).url_infos or checksums.get_all_url_infos()
-
-
 def _size(prepared_set: PreparedSet, urls: list[str]) -> str:
-    recorded = recorded_files(prepared_set)
+    recorded = prepared_set.recorded_files()
     megabytes = sum(int(recorded[url].size) for url in urls) / 1e6
     return f"; downloading {megabytes:.0f} MB" if urls else ""
 
 
-def _check_reachable(url: str, folder: Path) -> None:
+def _check_reachable(prepared_set: PreparedSet, url: str, manual: Path) -> None:
     import requests
 
     try:
         with requests.get(url, stream=True, timeout=_ANSWER_SECONDS) as response:
             response.raise_for_status()
     except requests.RequestException as error:
-        raise _unreachable(folder, url, error) from error
+        raise _unreachable(prepared_set, url, manual, error) from error
 
 
-def _unreachable(folder: Path, url: str, error: Exception) -> KactError:
-    name = f"{folder.parent.name}/{folder.name}"
+def _unreachable(prepared_set: PreparedSet, url: str, manual: Path, error: Exception) -> KactError:
+    name = f"{prepared_set.name}/{prepared_set.version}"
     return KactError(
-        f"The data set {name} is not in {folder.parent.parent}, and {url} cannot be reached ({type(error).__name__}).",
-        f"Set TFDS_DATA_DIR to the folder that holds {name}, or connect to the network once.",
+        f"The data set {name} is not in {manual.parents[1]}, and {url} cannot be reached ({type(error).__name__}).",
+        f"Set TFDS_DATA_DIR to the folder that holds {name}, connect to the network once, or lay the file by hand at "
+        f"'{manual / prepared_set.recorded_files()[url].filename}'.",
     )
 
 

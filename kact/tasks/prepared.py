@@ -1,7 +1,8 @@
 """Data sets that TFDS has prepared, read without TensorFlow.
 
 They lie where TFDS puts them, `TFDS_DATA_DIR/name/version` (https://www.tensorflow.org/datasets), and are shared with
-everything else that reads them there. One that is not there is fetched and prepared once, by `preparation.py`.
+everything else that reads them there. One that is not there is fetched and prepared once, by `preparation.py`; where
+that folder may only be read, in kact's own cache.
 
 >>> data_dir({"TFDS_DATA_DIR": "/data/tfds"}).as_posix()
 '/data/tfds'
@@ -11,66 +12,72 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import io
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import Any, ClassVar, TypeVar
 
 from kact.errors import KactError
-from kact.tasks.preparation import Example, prepare
-from kact.tasks.task import Identity, RawArrays
+from kact.tasks.cache import cache_root
+from kact.tasks.preparation import prepare
 
-_CHUNK = 4096  # records decoded from one read; more is no faster
 _SAMPLE_BYTES = 65536  # read from both ends of each file for the fingerprint
+
+_Decoded = TypeVar("_Decoded")
 
 
 @dataclass(frozen=True, eq=False)
 class PreparedSet:
-    """One of TFDS's image classification sets.
+    """A data set in TFDS's folder.
 
     Attributes:
         name: TFDS's name for it.
         version: TFDS's version of it.
-        image_shape: (height, width, channels), one channel for greys or three for colours.
-        urls: the original's files, by names of our own; TFDS must have recorded the SHA-256 of each.
-        examples: makes each split's (key, example) pairs from the downloaded files.
-        label_names: recorded with the data when it is prepared here, where the original names its classes.
     """
 
     name: str
     version: str
-    image_shape: tuple[int, int, int]
-    urls: Mapping[str, str]
-    examples: Callable[[Mapping[str, Path]], dict[str, Iterator[Example]]]
-    label_names: tuple[str, ...] = ()
+
+    splits: ClassVar[tuple[str, ...]] = ("train", "test")
 
     @property
     def folder(self) -> Path:
-        """Where the set lies, or will."""
-        return data_dir(os.environ) / self.name / self.version
+        """Where the set lies, or will: in TFDS's folder, or in kact's cache where TFDS's lacks it and is read-only."""
+        root, place = data_dir(os.environ), Path(self.name) / self.version
+        cache = cache_root()
+        if (root / place).exists() or not _read_only(root) or cache is None:
+            return root / place
+        return cache / "tensorflow_datasets" / place
 
-    def identify(self) -> Identity:
-        """Return the identity of the copy at hand, after fetching and preparing one where there is none.
+    def recorded_files(self) -> dict[str, Any]:
+        """Return name, size and SHA-256 of each of the original's files, as TFDS's `UrlInfo` by URL."""
+        raise NotImplementedError(f"{type(self).__name__} does not define recorded_files().")
+
+    def builder_class(self) -> type:
+        """Return the TFDS builder that prepares the set without TensorFlow."""
+        raise NotImplementedError(f"{type(self).__name__} does not define builder_class().")
+
+    def find(self) -> Path:
+        """Return the folder of the copy at hand, after fetching and preparing one where there is none.
 
         Raises:
             KactError: if the set is incomplete, in a format that needs TensorFlow, or neither there nor to be fetched.
         """
         folder = self.folder
         if not folder.exists():
-            prepare(self, folder.parent.parent)
-        shards = _shards(folder, self.name)
-        return Identity(self.version, _fingerprint([folder / "dataset_info.json", *shards]))
+            prepare(self, folder.parent.parent, data_dir(os.environ) / "downloads" / "manual")
+        self._shards(folder)
+        return folder
 
-    def read(self) -> RawArrays:
-        """Decode every example.
+    def reading(self, split: str, decode: Callable[[Any], _Decoded], *encoded: str) -> _Decoded:
+        """Return what `decode` makes of a split.
 
-        Returns:
-            uint8 images and int64 labels, in the order in which they are stored.
+        Args:
+            split: one of `splits`.
+            decode: takes TFDS's data source of the split.
+            encoded: features that come as they are stored.
 
         Raises:
             KactError: if a file is damaged.
@@ -79,32 +86,56 @@ class PreparedSet:
         with _quiet():
             import tensorflow_datasets as tfds
 
-            builder = tfds.builder_from_directory(os.fspath(folder))
-            arrays: list[np.ndarray] = []
-            for split in ("train", "test"):
-                try:
-                    source = builder.as_data_source(split, decoders={"image": tfds.decode.SkipDecoding()})
-                    arrays += self._decode(source)
-                except (RuntimeError, ValueError, LookupError, OSError) as error:
-                    # array_record, TFDS and Pillow each have their own for damaged bytes.
-                    raise _damaged(folder, f"{split} cannot be read ({type(error).__name__})") from error
-        return RawArrays(*arrays)
+            try:
+                builder = tfds.builder_from_directory(os.fspath(folder))
+                skipped = {name: tfds.decode.SkipDecoding() for name in encoded}
+                return decode(builder.as_data_source(split, decoders=skipped or None))
+            except (RuntimeError, ValueError, LookupError, OSError) as error:
+                # array_record, TFDS and Pillow each have their own for damaged bytes.
+                raise damaged(folder, f"{split} cannot be read ({type(error).__name__})") from error
 
-    def _decode(self, source: Any) -> tuple[np.ndarray, np.ndarray]:
-        from PIL import Image
+    def fingerprint(self, folder: Path) -> str:
+        """Return a digest of names, sizes and ends; hashing all of it would take longer than loading the cache."""
+        digest = hashlib.sha256()
+        for file in [folder / "dataset_info.json", *self._shards(folder)]:
+            size = file.stat().st_size
+            with file.open("rb") as stream:
+                digest.update(f"{file.name} {size}\n".encode())
+                digest.update(stream.read(_SAMPLE_BYTES))
+                stream.seek(max(0, size - _SAMPLE_BYTES))
+                digest.update(stream.read())
+        return digest.hexdigest()
 
-        mode = "L" if self.image_shape[-1] == 1 else "RGB"
-        images = np.empty((len(source), *self.image_shape), np.uint8)
-        labels = np.empty(len(source), np.int64)
-        for start in range(0, len(source), _CHUNK):
-            records = source.__getitems__(range(start, min(start + _CHUNK, len(source))))
-            for row, record in enumerate(records, start):
-                with Image.open(io.BytesIO(record["image"])) as image:
-                    # convert copies even where there is nothing to convert
-                    pixels = np.asarray(image if image.mode == mode else image.convert(mode))
-                images[row] = pixels.reshape(self.image_shape)
-                labels[row] = record["label"]
-        return images, labels
+    def _shards(self, folder: Path) -> list[Path]:
+        """Return the files of the splits, after a check that all of them are there."""
+        name = self.name
+        try:
+            info = json.loads((folder / "dataset_info.json").read_bytes())
+            stored_format = info.get("fileFormat", "tfrecord")  # older versions of TFDS knew no other and did not say
+            splits = {split["name"]: split for split in info["splits"]}
+            counts = {split: len(splits[split]["shardLengths"]) for split in self.splits}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise damaged(folder, f"dataset_info.json cannot be used ({type(error).__name__})") from error
+        if stored_format != "array_record":
+            raise KactError(
+                f"The data set in {folder} is stored as {stored_format}, which needs TensorFlow; kact reads "
+                "array_record.",
+                f"Move {folder} away or set TFDS_DATA_DIR to another folder; kact then prepares {name} there itself.",
+            )
+        shards = []
+        for split, count in counts.items():
+            template = splits[split].get("filepathTemplate", "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}")
+            for number in range(count):
+                parts = {"DATASET": name, "SPLIT": split, "FILEFORMAT": stored_format}
+                parts["SHARD_X_OF_Y"] = f"{number:05d}-of-{count:05d}"
+                file = template
+                for key, value in parts.items():
+                    file = file.replace("{" + key + "}", value)
+                shards.append(folder / file)
+        for shard in shards:
+            if not shard.is_file() or not shard.stat().st_size:
+                raise damaged(folder, f"{shard.name} is missing or empty")
+        return shards
 
 
 def data_dir(environment: Mapping[str, str]) -> Path:
@@ -122,50 +153,15 @@ def data_dir(environment: Mapping[str, str]) -> Path:
         ) from None
 
 
-def _shards(folder: Path, name: str) -> list[Path]:
-    """Return the files of the train and the test split, after a check that all of them are there."""
-    try:
-        info = json.loads((folder / "dataset_info.json").read_bytes())
-        stored_format = info.get("fileFormat", "tfrecord")  # older versions of TFDS knew no other and did not say
-        splits = {split["name"]: split for split in info["splits"]}
-        counts = {split: len(splits[split]["shardLengths"]) for split in ("train", "test")}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise _damaged(folder, f"dataset_info.json cannot be used ({type(error).__name__})") from error
-    if stored_format != "array_record":
-        raise KactError(
-            f"The data set in {folder} is stored as {stored_format}, which needs TensorFlow; kact reads array_record.",
-            f"Move {folder} away or set TFDS_DATA_DIR to another folder; kact then prepares {name} there by itself.",
-        )
-    shards = []
-    for split, count in counts.items():
-        template = splits[split].get("filepathTemplate", "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}")
-        for number in range(count):
-            parts = {"DATASET": name, "SPLIT": split, "FILEFORMAT": stored_format}
-            parts["SHARD_X_OF_Y"] = f"{number:05d}-of-{count:05d}"
-            file = template
-            for key, value in parts.items():
-                file = file.replace("{" + key + "}", value)
-            shards.append(folder / file)
-    for shard in shards:
-        if not shard.is_file() or not shard.stat().st_size:
-            raise _damaged(folder, f"{shard.name} is missing or empty")
-    return shards
+def _read_only(folder: Path) -> bool:
+    """Return whether a folder, or the one that it would be made in, lets nobody write; root is not let off."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return folder.is_dir() and not (os.access(folder, os.W_OK) and folder.stat().st_mode & 0o222)
 
 
-def _fingerprint(files: list[Path]) -> str:
-    """Return a digest of names, sizes and ends; all of a big file would take longer to hash than the cache to load."""
-    digest = hashlib.sha256()
-    for file in files:
-        size = file.stat().st_size
-        with file.open("rb") as stream:
-            digest.update(f"{file.name} {size}\n".encode())
-            digest.update(stream.read(_SAMPLE_BYTES))
-            stream.seek(max(0, size - _SAMPLE_BYTES))
-            digest.update(stream.read())
-    return digest.hexdigest()
-
-
-def _damaged(folder: Path, what: str) -> KactError:
+def damaged(folder: Path, what: str) -> KactError:
+    """Return the error for a prepared set of which `what` is wrong."""
     return KactError(
         f"The data set in {folder} is incomplete or damaged: {what}.",
         "Copy it again, or delete that folder and kact fetches and prepares the set once more.",

@@ -30,11 +30,13 @@ class PublicFile:
         path: below the manual folder.
         url: where it was published.
         sha256: of the original, in hexadecimal.
+        size_bytes: of the original, where somebody needs to know.
     """
 
     path: str
     url: str
     sha256: str
+    size_bytes: int = 0
 
     @property
     def place(self) -> Path:

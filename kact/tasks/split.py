@@ -12,6 +12,9 @@ from __future__ import annotations
 
 import numpy as np
 
+# What an experiment may train on. Where validation is trained on, nothing is left to choose by.
+TRAINED_ON = ("train", "train+validation")
+
 
 def stratified_cut(labels: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Cut the same fraction from each class, at least one example and never all of them.

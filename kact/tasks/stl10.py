@@ -17,8 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kact.tasks.preparation import Example, encode_png
-from kact.tasks.prepared import PreparedSet
+from kact.tasks.prepared_images import Example, PreparedImages, encode_png
 from kact.tasks.task import Task
 
 _LABELS = ("airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "ship", "truck")
@@ -58,7 +57,7 @@ def _image(record: bytes) -> np.ndarray:
     return planes.transpose(2, 1, 0)  # (height, width, channels)
 
 
-_SET = PreparedSet(
+_SET = PreparedImages(
     name="stl10",
     version="1.0.0",
     image_shape=(_SIDE, _SIDE, 3),

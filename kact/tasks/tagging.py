@@ -94,7 +94,7 @@ class TaggedData:
 
     Attributes:
         task: the record, its labels filled in.
-        train, validation: disjoint.
+        train, validation: disjoint; the latter empty where it is trained on as well.
         test: scored once, at the end.
         version: the data set's own version.
         fingerprint: SHA-256 hex digest of the files.
@@ -154,6 +154,19 @@ def parse_tagged(content: bytes, where: str) -> tuple[Sentences, str]:
     if not tokens:
         raise KactError(f"'{where}' holds no sentence.", "Write `token TAB tag` lines into it.")
     return Sentences(tuple(tokens), tuple(tags)), hashlib.sha256(content).hexdigest()
+
+
+def text_of(sentences: Sentences) -> bytes:
+    """Return the file that `parse_tagged` reads, as the Twitter corpus writes it: a blank line after each sentence.
+
+    Example:
+        >>> text_of(Sentences((("ikr", "smh"),), (("!", "G"),)))
+        b'ikr\\t!\\nsmh\\tG\\n\\n'
+    """
+    blocks = zip(sentences.tokens, sentences.tags, strict=True)
+    return "".join(
+        "".join(f"{token}\t{tag}\n" for token, tag in zip(*block, strict=True)) + "\n" for block in blocks
+    ).encode()
 
 
 def read_tagged(path: Path) -> tuple[Sentences, str]:

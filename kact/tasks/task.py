@@ -174,7 +174,7 @@ class TaskData:
 
     Attributes:
         task: the record.
-        train, validation: disjoint rows of the same base arrays.
+        train, validation: disjoint rows of the same base arrays; the latter empty where it is trained on as well.
         test: scored once, at the end.
         version: the data set's own version.
         fingerprint: SHA-256 hex digest of the stored arrays, the same whether they came from a cache or not.

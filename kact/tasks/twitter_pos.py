@@ -4,6 +4,8 @@ K. Gimpel, N. Schneider, B. O'Connor, D. Das, D. Mills, J. Eisenstein, M. Heilma
 Smith, Part-of-Speech Tagging for Twitter: Annotation, Features, and Experiments (ACL 2011); release 0.3, CC BY 3.0.
 The tokens are the corpus' own, the splits those of the paper, and its dev part is the validation split.
 
+They are read through TFDS, by the builder in `twitter_pos_builder.py`.
+
 >>> len(TWITTER_POS.labels), TWITTER_POS.default_model
 (25, 'bilstm_tagger')
 """
@@ -11,23 +13,80 @@ The tokens are the corpus' own, the splits those of the paper, and its dev part 
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, ClassVar
 
 from kact.errors import KactError
+from kact.files import sha256
+from kact.tasks.prepared import PreparedSet, damaged
 from kact.tasks.public_file import PublicFile
-from kact.tasks.tagging import TaggedParts, TaggingTask, read_tagged
+from kact.tasks.tagging import Sentences, TaggedParts, TaggingTask, text_of
 
 _HOME = "twpos-data-v0.3/oct27.splits"
 _URL = f"https://raw.githubusercontent.com/brendano/ark-tweet-nlp/37b10b3a0ff0d6ab2c7c0a5cb05eac8f02f11be4/data/{_HOME}"
 
 FILES: dict[str, PublicFile] = {
-    part: PublicFile(f"{_HOME}/oct27.{part}", f"{_URL}/oct27.{part}", digest)
-    for part, digest in {
-        "train": "e55a63da62838a28b308bd1be0b5c903ac242ef208dc59838f4b39aa33b11948",
-        "dev": "046e9c57ed2549b4dec08a9a7bccf8ec7f742faaa7b55d840408f2dfd1356851",
-        "test": "77f868fcd300d0acdd7bb8db28c961fcbe50d9cd0d48046e8fbec4b9f86bf814",
-    }.items()
+    part: PublicFile(f"{_HOME}/oct27.{part}", f"{_URL}/oct27.{part}", digest, size)
+    for part, digest, size in (
+        ("train", "e55a63da62838a28b308bd1be0b5c903ac242ef208dc59838f4b39aa33b11948", 110_737),
+        ("dev", "046e9c57ed2549b4dec08a9a7bccf8ec7f742faaa7b55d840408f2dfd1356851", 36_996),
+        ("test", "77f868fcd300d0acdd7bb8db28c961fcbe50d9cd0d48046e8fbec4b9f86bf814", 53_792),
+    )
 }
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedTweets(PreparedSet):
+    """The tweets in TFDS's folder, prepared by a builder of our own."""
+
+    splits: ClassVar[tuple[str, ...]] = ("train", "dev", "test")
+
+    def builder_class(self) -> type:
+        from kact.tasks.twitter_pos_builder import TwitterPos
+
+        return TwitterPos
+
+    def recorded_files(self) -> dict[str, Any]:
+        from tensorflow_datasets.core.download.checksums import UrlInfo
+
+        return {
+            file.url: UrlInfo(size=file.size_bytes, checksum=file.sha256, filename=file.path) for file in FILES.values()
+        }
+
+    def read(self) -> dict[str, Sentences]:
+        """Return each split's tweets, after fetching and preparing them where they are not there.
+
+        Raises:
+            KactError: as `find`, or if they are not the published ones.
+        """
+        if not self.folder.exists():
+            _check_laid_by_hand()
+        folder = self.find()
+        read = {}
+        for part in self.splits:
+            read[part] = self.reading(part, _decode)
+            if hashlib.sha256(text_of(read[part])).hexdigest() != FILES[part].sha256:
+                raise damaged(folder, f"{part} does not hold the published tweets")
+        return read
+
+
+def _decode(source: Any) -> Sentences:
+    records = source.__getitems__(range(len(source)))
+    tags = source.dataset_info.features["tags"].feature.names
+    return Sentences(
+        tuple(tuple(token.decode() for token in record["tokens"]) for record in records),
+        tuple(tuple(tags[tag] for tag in record["tags"]) for record in records),
+    )
+
+
+def _check_laid_by_hand() -> None:
+    for file in FILES.values():
+        if file.place.is_file() and sha256(file.place) != file.sha256:
+            raise KactError(
+                f"'{file.place}' is not the published file: its SHA-256 is not the recorded one.",
+                f"Lay the original there; or, for tweets of your own: --task tagged_file --data {file.place.parent}",
+            )
 
 
 def _read(data: Path | None) -> TaggedParts:
@@ -35,9 +94,12 @@ def _read(data: Path | None) -> TaggedParts:
         raise KactError(
             f"The task 'twitter_pos' has data of its own and cannot use '{data}'.", "Use --task tagged_file."
         )
-    read = {part: read_tagged(file.find()) for part, file in FILES.items()}
-    digest = hashlib.sha256("".join(digest for _, digest in read.values()).encode()).hexdigest()
-    return TaggedParts(read["train"][0], read["dev"][0], read["test"][0], digest)
+    read = SET.read()
+    digest = hashlib.sha256("".join(file.sha256 for file in FILES.values()).encode()).hexdigest()
+    return TaggedParts(read["train"], read["dev"], read["test"], digest)
+
+
+SET = PreparedTweets(name="twitter_pos", version="0.3.0")
 
 
 TWITTER_POS = TaggingTask(
