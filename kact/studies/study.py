@@ -1,6 +1,6 @@
 """Study: a grid of experiments times seeds, with what is tuned before and what was published beside it.
 
->>> study = Study(name="two", compare="activation", base={"task": "digits"}, grid={"activation": ["relu", "mish"]}, seeds=2)
+>>> study = Study(name="two", base={"task": "digits"}, grid={"activation": ["relu", "mish"]}, seeds=2)
 >>> [(cell, experiment.seed) for cell, experiment in study.experiments("compare")][:2]
 [({'activation': 'relu'}, 0), ({'activation': 'mish'}, 0)]
 """
@@ -112,9 +112,9 @@ class Study:
     @property
     def factors(self) -> dict[str, tuple[Any, ...]]:
         """Each factor's values, in the order of the file; those of a zip go together."""
-        found = dict(self.grid)
+        found = {name: tuple(values) for name, values in self.grid.items()}
         for group in self.zips:
-            found |= {_bare(name): values for name, values in group.items()}
+            found |= {_bare(name): tuple(values) for name, values in group.items()}
         return found
 
     @property
@@ -155,8 +155,9 @@ class Study:
             for cell, settings in self._settings(stage, chosen):
                 experiment = self._experiment(settings).replace(seed=seed)
                 if described.setdefault(experiment.hash, cell) != cell:
+                    other = in_words(described[experiment.hash])
                     raise KactError(
-                        f"Two cells are the same experiment: {in_words(described[experiment.hash])} and {in_words(cell)}.",
+                        f"Two cells are the same experiment: {other} and {in_words(cell)}.",
                         "Take one of them out of the grid.",
                     )
                 yield cell, experiment
