@@ -22,7 +22,7 @@ from kact.settings import check_settings, setting
 from kact.spec import choose
 from kact.studies.factors import check_table, factor_values, frozen, in_words
 from kact.studies.row import STAGES
-from kact.studies.tune import Tune, seeds_of
+from kact.studies.tune import Group, Tune, seeds_of
 
 SCORES = ("accuracy", "loss", "precision", "recall", "f1", "unseen_accuracy", "sequence_accuracy")
 
@@ -134,14 +134,14 @@ class Study:
             yield {_bare(name): value for name, value in settings.items()}
 
     def experiments(
-        self, stage: str, chosen: Mapping[tuple[Any, ...], Mapping[str, Any]] | None = None
+        self, stage: str, chosen: Mapping[Group, Mapping[str, Any] | None] | None = None
     ) -> Iterator[tuple[dict[str, Any], Experiment]]:
         """Yield (cell, experiment) for each run of a stage: every cell with the first seed, then with the next.
 
         Args:
             stage: "tune" (cells carry the candidate's settings too) or "compare".
             chosen: tuned settings by `Tune.group` of a cell, as `kact.studies.tune.choose_settings` gives them; where
-                there are none the first candidate stands in, which is good for counting.
+                there are none the first candidate stands in, so that the runs can be counted.
 
         Raises:
             KactError: if two cells are the same experiment, or a combination is unusable.
@@ -167,7 +167,7 @@ class Study:
         return dataclasses.replace(self, **changes)
 
     def _settings(
-        self, stage: str, chosen: Mapping[tuple[Any, ...], Mapping[str, Any]] | None
+        self, stage: str, chosen: Mapping[Group, Mapping[str, Any] | None] | None
     ) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
         """Yield each cell of a stage, and the settings of its experiment."""
         for settings in self._combinations():
@@ -179,7 +179,7 @@ class Study:
                     yield cell | candidate, settings | candidate
             else:
                 group = self.tune.group(cell, self.compare)
-                yield cell, settings | dict(next(self.tune.candidates()) if chosen is None else chosen[group])
+                yield cell, settings | dict((chosen or {}).get(group) or next(self.tune.candidates()))
 
     def _combinations(self) -> Iterator[dict[str, Any]]:
         """Yield the settings of each cell, labels among them; the last factor changes quickest."""
