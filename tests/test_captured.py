@@ -147,7 +147,7 @@ def test_capturing_changes_nothing():
     trained = engine("auto", dropout=0.5, batch_norm=True)
     before, state = values(trained), torch.random.get_rng_state()
     optimizer = [backend.to_numpy(variable) for variable in trained.model.optimizer.variables]
-    trained.prepare(EpochBatches(images(), BATCH, (), 5, 0))
+    trained.prepare(images(), BATCH)
     assert trained.name == "captured"
     assert torch.equal(torch.random.get_rng_state(), state)
     for path, value in values(trained).items():
