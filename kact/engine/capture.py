@@ -1,7 +1,6 @@
 """Capture on torch: a whole step written down once as a list of kernels, and replayed without the Python above it.
 
-The private interfaces of torch and Keras that this stands on are all imported here and in `kact.engine.layout`;
-`tests/test_captured.py` says which one is gone when a new version drops it.
+Where the step can be written down only in part, nothing of it is kept: the caller is told why.
 """
 
 from __future__ import annotations
@@ -11,12 +10,12 @@ from typing import Any
 
 import torch
 from torch.fx import GraphModule
-from torch.fx.experimental.proxy_tensor import make_fx
 from torch.overrides import TorchFunctionMode
 
 from kact.engine.layout import Layout
 from kact.engine.lengths import unite
 from kact.engine.lowering import lower
+from kact.engine.private import trace
 
 Step = Callable[..., Any]  # from tensors to a tensor, or to nothing
 
@@ -97,7 +96,7 @@ def capture(
 
 
 def _traced(step: Step, state: Sequence[torch.Tensor], arguments: Sequence[torch.Tensor]) -> GraphModule:
-    return make_fx(lambda _, *given: step(*given))(list(state), *arguments)
+    return trace(lambda _, *given: step(*given), list(state), *arguments)
 
 
 def _in_words(error: Exception) -> str:

@@ -8,7 +8,9 @@ from typing import Any
 import keras
 import torch
 
+from kact.engine import private
 from kact.engine.capture import Step, capture
+from kact.engine.fused import fused
 from kact.engine.layout import lay_out
 from kact.engine.lengths import LENGTHS
 
@@ -27,7 +29,7 @@ class Steps:
         self.model = model
         self.names: list[str] = [one.name for one in model.inputs]
         self._tags = len(model.output_shape) == 3
-        self._layers = list(model._flatten_layers())
+        self._layers = private.layers_of(model)
         self._captured: dict[tuple[Any, ...], Step] = {}
         self._facts: tuple[Any, ...] = ()
 
@@ -48,7 +50,7 @@ class Steps:
     def capture_training(self, batch: Sequence[torch.Tensor]) -> None:
         """Capture the training step for batches like this one, before an epoch begins."""
         inputs, *labels = self._parts([one[:1] for one in batch])
-        self.model._symbolic_build(data_batch=(inputs, *labels))  # the metrics' variables
+        private.build_metrics(self.model, (inputs, *labels))
         self.check()
         self._step("train", self._train, batch)
 
@@ -83,11 +85,11 @@ class Steps:
         weight = rest[0] if rest else None
         with torch.enable_grad():
             outputs = model(inputs, training=True)
-            loss = model._compute_loss(x=inputs, y=labels, y_pred=outputs, sample_weight=weight, training=True)
+            loss = private.loss_of(model, inputs, labels, outputs, weight)
             scaled = model.optimizer.scale_loss(loss)
             gradients = torch.autograd.grad(scaled, [variable.value for variable in variables], allow_unused=True)
-        with torch.no_grad():
-            model._loss_tracker.update_state(loss.detach(), sample_weight=len(labels))
+        with torch.no_grad(), fused(model.optimizer):
+            private.note_loss(model, loss.detach(), len(labels))
             model.optimizer.apply(list(gradients), variables)
             model.compute_metrics(inputs, labels, outputs.detach(), sample_weight=weight)
 
