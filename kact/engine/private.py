@@ -22,8 +22,6 @@ from torch.fx.experimental.proxy_tensor import make_fx
 _NEEDED: dict[Any, tuple[str, ...]] = {
     keras.Model: ("_compute_loss", "_symbolic_build", "_flatten_layers", "compute_metrics"),
     keras.Optimizer: ("scale_loss", "apply", "build", "finalize_variable_values", "_get_variable_index"),
-    keras.optimizers.SGD: ("_parallel_update_step",),
-    keras.optimizers.Adam: ("_parallel_update_step",),
     torch: ("_foreach_mul", "_foreach_mul_", "_foreach_add", "_foreach_add_", "_fused_sgd_", "_fused_adam_", "_VF"),
     torch._ops: ("OpOverload",),
     torch.ops.aten: ("_foreach_mul_", "sym_size"),
@@ -32,9 +30,11 @@ _NEEDED: dict[Any, tuple[str, ...]] = {
 
 def missing() -> list[str]:
     """Return the names of what is needed and not there."""
+    made = keras.optimizers.SGD(), keras.optimizers.Adam()  # Keras makes each of a class that only torch has
+    needed = {**_NEEDED, **{type(optimizer): ("_parallel_update_step",) for optimizer in made}}
     return [
         f"{getattr(owner, '__name__', owner)}.{name}"
-        for owner, names in _NEEDED.items()
+        for owner, names in needed.items()
         for name in names
         if not hasattr(owner, name)
     ]
