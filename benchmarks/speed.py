@@ -111,7 +111,7 @@ def measure(network: str, batch_size: int, activation: str, rounds: int) -> dict
     if network == "lenet":
         contestants["lightning"] = _lightning(network, activation, split, batch_size)
     began = time.perf_counter()
-    captured.prepare(batches)
+    captured.prepare(split, batch_size)
     capture_seconds = time.perf_counter() - began
     if captured.reason is not None:
         raise SystemExit(f"kact could not capture the step of {network}: {captured.reason}")

@@ -174,7 +174,7 @@ class Training:
     def train(self, progress: Progress | None) -> None:
         """Train epoch after epoch until a stopping rule holds, with a checkpoint after each."""
         experiment, done = self.experiment, len(self.checkpoint.history)
-        self.engine.prepare(epoch_batches(experiment, self.data, done))
+        self.engine.prepare(self.data.train, experiment.batch_size)
         if progress is not None:
             reason = self.engine.reason
             where = self.device if reason is None else f"{self.device} (with stock Keras: {reason})"

@@ -1,7 +1,6 @@
 """Capture on torch: a whole step written down once as a list of kernels, and replayed without the Python above it.
 
-The private interfaces of torch and Keras that this stands on are all imported here and in `kact.engine.layout`;
-`tests/test_captured.py` says which one is gone when a new version drops it.
+Where the step can be written down only in part, nothing of it is kept: the caller is told why.
 """
 
 from __future__ import annotations
@@ -10,11 +9,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch.fx.experimental.proxy_tensor import make_fx
+from torch.fx import GraphModule
 from torch.overrides import TorchFunctionMode
 
 from kact.engine.layout import Layout
+from kact.engine.lengths import unite
 from kact.engine.lowering import lower
+from kact.engine.private import trace
 
 Step = Callable[..., Any]  # from tensors to a tensor, or to nothing
 
@@ -24,6 +25,9 @@ _READS = (  # what takes a number out of a tensor: it would be written down as a
     torch.Tensor.tolist,
     torch.Tensor.item,
 )
+
+
+_MOST_RECORDED = 64  # CUDA graphs of one step, each of which keeps memory of its own
 
 
 class CannotCapture(Exception):
@@ -51,7 +55,12 @@ class _Guard(TorchFunctionMode):
         return function(*arguments, **keywords)
 
 
-def capture(step: Step, state: Sequence[torch.Tensor], arguments: Sequence[torch.Tensor]) -> Step:
+def capture(
+    step: Step,
+    state: Sequence[torch.Tensor],
+    arguments: Sequence[torch.Tensor],
+    longer: Sequence[torch.Tensor] | None = None,
+) -> Step:
     """Return `step` as a replay of its kernels, for arguments of just these shapes and types.
 
     The step runs once to be written down; then `state` and torch's random state are put back, so that nothing has
@@ -61,6 +70,7 @@ def capture(step: Step, state: Sequence[torch.Tensor], arguments: Sequence[torch
         step: from `arguments` to a tensor or None; it may change `state` in place.
         state: every tensor that the step reads or changes, at the address where it stays.
         arguments: examples of what the step takes.
+        longer: the same as sentences of the other of `kact.engine.lengths.LENGTHS`: the replay then takes any length.
 
     Raises:
         CannotCapture: with the reason, if the step depends on numbers that only a run can tell.
@@ -68,7 +78,9 @@ def capture(step: Step, state: Sequence[torch.Tensor], arguments: Sequence[torch
     before = [tensor.detach().clone() for tensor in state]
     try:
         with torch.random.fork_rng(devices=_cuda_devices(state)), _Guard(), Layout():
-            graph = make_fx(lambda _, *given: step(*given))(list(state), *arguments)
+            graph = _traced(step, state, arguments)
+            if longer is not None:
+                graph = unite(graph, _traced(step, state, longer), sized=len(state))
         replay = lower(graph, state)
     except CannotCapture:
         raise
@@ -78,7 +90,13 @@ def capture(step: Step, state: Sequence[torch.Tensor], arguments: Sequence[torch
         with torch.no_grad():
             for tensor, value in zip(state, before, strict=True):
                 tensor.copy_(value)
-    return _cuda_graph(replay, arguments, state) if arguments[0].device.type == "cuda" else replay
+    if arguments[0].device.type != "cuda":
+        return replay
+    return _cuda_graph(replay, arguments, state) if longer is None else _cuda_graphs(replay, state)
+
+
+def _traced(step: Step, state: Sequence[torch.Tensor], arguments: Sequence[torch.Tensor]) -> GraphModule:
+    return trace(lambda _, *given: step(*given), list(state), *arguments)
 
 
 def _in_words(error: Exception) -> str:
@@ -112,5 +130,18 @@ def _cuda_graph(replay: Step, arguments: Sequence[torch.Tensor], state: Sequence
             held.copy_(value, non_blocking=True)
         recording.replay()
         return output
+
+    return launch
+
+
+def _cuda_graphs(replay: Step, state: Sequence[torch.Tensor]) -> Step:
+    """Return a replay that is recorded as a CUDA graph for each length when it first comes, up to a number of them."""
+    recorded: dict[int, Step] = {}
+
+    def launch(*given: torch.Tensor) -> Any:
+        length = given[0].shape[1]
+        if length not in recorded and len(recorded) < _MOST_RECORDED:
+            recorded[length] = _cuda_graph(replay, given, state)
+        return recorded.get(length, replay)(*given)
 
     return launch

@@ -6,7 +6,7 @@ statistic, metric and optimizer variable stays a Keras variable. What cannot be 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -14,12 +14,13 @@ import numpy as np
 import torch
 
 from kact import backend
-from kact.engine.capture import CannotCapture, Step, capture
-from kact.engine.layout import lay_out_kernels
+from kact.engine.capture import CannotCapture
+from kact.engine.steps import Steps
 from kact.engine.stock import StockEngine
 from kact.tasks import Split
 from kact.tasks.batches import EpochBatches
-from kact.text.token_batches import TokenBatches
+from kact.text.encoded import EncodedSplit
+from kact.text.token_batches import TokenBatches, predict_tokens, weighted
 
 _PREDICTION_BATCH = 128
 
@@ -29,7 +30,7 @@ class CapturedEngine(StockEngine):
 
     def __init__(self, model: keras.Model, optimizer: keras.Optimizer, loss: Callable[..., Any], l2: float) -> None:
         super().__init__(model, optimizer, loss, l2)
-        self._steps = _Steps(model)
+        self._steps = Steps(model)
         self._predicts = True  # apart from training, so that a run trains alike from its first epoch to its last
         self._on_device: dict[int, Any] = {}
 
@@ -37,15 +38,14 @@ class CapturedEngine(StockEngine):
     def name(self) -> str:  # type: ignore[override]
         return "captured" if self.reason is None else "stock"
 
-    def prepare(self, batches: EpochBatches | TokenBatches) -> None:
+    def prepare(self, split: Split | EncodedSplit, batch_size: int) -> None:
         """Capture the steps of an epoch, which changes nothing else; after a refusal stock Keras takes over."""
         if self.reason is not None:
             return
         try:
-            if isinstance(batches, TokenBatches):
-                raise CannotCapture("sentences come in too many lengths, each of which would be captured by itself")
-            images, labels = self._held(batches.split)
-            self._steps.capture_training([batches.batch_size, len(labels) % batches.batch_size], images, labels)
+            for size in (batch_size, len(split) % batch_size):
+                if size:
+                    self._steps.capture_training(self._batch(split, np.arange(size)))
         except CannotCapture as refusal:
             self.reason = str(refusal)
 
@@ -53,119 +53,77 @@ class CapturedEngine(StockEngine):
         self, batches: EpochBatches | TokenBatches, on_batch: Callable[[int], None] | None = None
     ) -> dict[str, float]:
         """Train for one epoch, as `StockEngine.train_epoch` does."""
-        self.prepare(batches)
-        if self.reason is not None or isinstance(batches, TokenBatches):
+        self.prepare(batches.split, batches.batch_size)
+        if self.reason is not None:
             return super().train_epoch(batches, on_batch)
-        images, labels = self._held(batches.split)
-        order = torch.from_numpy(batches.order).to(self._steps.device)
         backend.reseed(self.model, batches.seed, batches.epoch)
         self.model.reset_metrics()
         for number in range(len(batches)):
-            chosen = order[number * batches.batch_size : (number + 1) * batches.batch_size]
-            batch = images.index_select(0, chosen)
-            if batches.drawn:
-                changed = batches.changed(batch.cpu().numpy(), chosen.cpu().numpy())
-                batch = torch.from_numpy(changed).to(self._steps.device)
-            self._steps.train(batch, labels.index_select(0, chosen))
+            chosen = batches.order[number * batches.batch_size : (number + 1) * batches.batch_size]
+            given = self._batch(batches.split, chosen)
+            if isinstance(batches, EpochBatches) and batches.drawn:
+                given[0] = self._sent(batches.changed(given[0].cpu().numpy(), chosen))
+            self._steps.train(given)
             if on_batch is not None:
                 on_batch(number + 1)
         self.model.optimizer.finalize_variable_values(self.model.trainable_variables)  # running averages, as `fit` does
         logs = {name: float(value) for name, value in self.model.get_metrics_result().items()}
         return {"loss": logs.get("data_loss", logs["loss"]), "accuracy": logs["accuracy"]}
 
+    def outputs_of(self, split: Split | EncodedSplit) -> tuple[np.ndarray, np.ndarray]:
+        """Return the model's outputs for a whole split and its labels, as `StockEngine.outputs_of` does."""
+        if self._predicts and isinstance(split, EncodedSplit):
+            try:
+                self._steps.check()
+                return predict_tokens(self.model, split, _PREDICTION_BATCH, self._tagged), split.labels
+            except CannotCapture:
+                self._predicts = False
+        return super().outputs_of(split)
+
     def predict(self, inputs: np.ndarray) -> np.ndarray:
         """Return the model's outputs, `(n, classes)` float32, for stored inputs `(n, height, width, channels)`."""
         if not (self._predicts and len(inputs)):
             return super().predict(inputs)
-        size = min(_PREDICTION_BATCH, 1 << (len(inputs) - 1).bit_length())  # few sizes: each is captured by itself
-        parts = []
-        for start in range(0, len(inputs), size):
-            stored = inputs[start : start + size]
-            filled = np.concatenate([stored, np.repeat(stored[:1], size - len(stored), axis=0)])
-            try:
-                output = self._steps.predict(torch.from_numpy(filled).to(self._steps.device))
-            except CannotCapture:
-                self._predicts = False
-                return super().predict(inputs)
-            parts.append(output[: len(stored)].float().cpu().numpy().copy())
-        return np.concatenate(parts)
+        size = _filled_size(len(inputs))
+        found = np.empty((len(inputs), *self.model.output_shape[1:]), np.float32)
+        try:
+            self._steps.check()
+            for start in range(0, len(inputs), size):
+                stored = inputs[start : start + size]
+                output = self._steps.predict([self._sent(_filled(stored, size))])
+                found[start : start + size] = output[: len(stored)].float().cpu().numpy()
+        except CannotCapture:
+            self._predicts = False
+            return super().predict(inputs)
+        return found
 
-    def _held(self, split: Split) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return a split's images and labels as tensors on the device, sent there once."""
-        if id(split) not in self._on_device:
-            images, labels = split.arrays()
-            device = self._steps.device
-            sent = (torch.from_numpy(np.array(array)).to(device) for array in (images, labels))
-            self._on_device = {id(split): (split, *sent)}
-        return self._on_device[id(split)][1:]
+    def _tagged(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
+        """Return a tagger's outputs `(batch, time, tags)` for a batch of features."""
+        count = len(inputs["word"])
+        given = [self._sent(_filled(inputs[name], _filled_size(count))) for name in self._steps.names]
+        output: np.ndarray = self._steps.predict(given)[:count].float().cpu().numpy()
+        return output
+
+    def _batch(self, split: Split | EncodedSplit, chosen: np.ndarray) -> list[torch.Tensor]:
+        """Return what a training step takes: inputs, labels, and for sentences the weights of the labels."""
+        if isinstance(split, EncodedSplit):
+            inputs, labels = split.take(chosen)
+            arrays = *(inputs[name] for name in self._steps.names), *weighted(labels, self.model.output_shape[-1])
+            return [self._sent(array) for array in arrays]
+        if id(split) not in self._on_device:  # all of it, sent there once
+            self._on_device = {id(split): (split, *(self._sent(np.array(array)) for array in split.arrays()))}
+        rows = self._sent(chosen)
+        return [held.index_select(0, rows) for held in self._on_device[id(split)][1:]]
+
+    def _sent(self, array: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(array).to(self._steps.device)
 
 
-class _Steps:
-    """The captured steps of one model, by the shape of what they take."""
+def _filled_size(count: int) -> int:
+    """Return how many examples to predict at once: few sizes, as each is captured by itself."""
+    return min(_PREDICTION_BATCH, 1 << (count - 1).bit_length())
 
-    def __init__(self, model: keras.Model) -> None:
-        self.model = model
-        self._captured: dict[tuple[Any, ...], Step] = {}
-        self._facts: tuple[Any, ...] = ()
 
-    @property
-    def device(self) -> torch.device:
-        return self.model.variables[0].value.device
-
-    def capture_training(self, sizes: Sequence[int], images: torch.Tensor, labels: torch.Tensor) -> None:
-        """Capture the training step for batches of these sizes, before an epoch begins."""
-        model = self.model
-        model._symbolic_build(data_batch=(images[:1].to(torch.float32), labels[:1]))  # the metrics' variables
-        self._forget_if_changed()
-        for size in sizes:
-            if size:
-                self._step("train", self._train, (images[:size], labels[:size]))
-
-    def train(self, images: torch.Tensor, labels: torch.Tensor) -> None:
-        with torch.no_grad():
-            self._step("train", self._train, (images, labels))(images, labels)
-
-    def predict(self, images: torch.Tensor) -> torch.Tensor:
-        self._forget_if_changed()
-        with torch.no_grad():
-            return self._step("predict", self._predict, (images,))(images)[0]
-
-    def _step(self, kind: str, step: Step, arguments: tuple[torch.Tensor, ...]) -> Step:
-        key = (kind, *((argument.shape, argument.dtype) for argument in arguments))
-        if key not in self._captured:
-            self._captured[key] = capture(step, [variable.value for variable in self._variables()], arguments)
-        return self._captured[key]
-
-    def _train(self, images: torch.Tensor, labels: torch.Tensor) -> None:
-        model, weights = self.model, self.model.trainable_variables
-        with torch.enable_grad():
-            outputs = model(images.to(torch.float32), training=True)
-            loss = model._compute_loss(x=images, y=labels, y_pred=outputs, training=True)
-            scaled = model.optimizer.scale_loss(loss)
-            gradients = torch.autograd.grad(scaled, [variable.value for variable in weights], allow_unused=True)
-        with torch.no_grad():
-            model._loss_tracker.update_state(loss.detach(), sample_weight=images.shape[0])
-            model.optimizer.apply(list(gradients), weights)
-            model.compute_metrics(images, labels, outputs.detach())
-
-    def _predict(self, images: torch.Tensor) -> torch.Tensor:
-        return self.model(images.to(torch.float32), training=False)
-
-    def _variables(self) -> list[Any]:
-        model = self.model
-        return list(
-            {id(one): one for one in [*model.variables, *model.metrics_variables, *model.optimizer.variables]}.values()
-        )
-
-    def _forget_if_changed(self) -> None:
-        """Forget the captured steps if a weight has moved in memory, or what is trained has changed."""
-        kernels = [layer.kernel for layer in self.model._flatten_layers() if isinstance(layer, keras.layers.Conv2D)]
-        shapes = {tuple(kernel.shape) for kernel in kernels}
-        slots = [variable for variable in self.model.optimizer.variables if tuple(variable.shape) in shapes]
-        lay_out_kernels([*kernels, *slots])
-        variables = self._variables()
-        layers = [layer.trainable for layer in self.model._flatten_layers()]
-        facts = (*layers, *((id(one), one.value.data_ptr(), one.trainable) for one in variables))
-        if facts != self._facts:
-            self._captured.clear()
-            self._facts = facts
+def _filled(array: np.ndarray, size: int) -> np.ndarray:
+    """Return `(n, ...)` with its first row repeated up to `size`."""
+    return np.concatenate([array, np.repeat(array[:1], size - len(array), axis=0)])

@@ -106,13 +106,13 @@ class _Constants:
             if node.op != "call_function" or not node.users or not isinstance(node.target, torch._ops.OpOverload):
                 continue
             inputs = node.all_input_nodes
-            if node.target in _FILLED and not changed & _with_views(node):
+            if node.target in _FILLED and "val" in node.meta and not changed & _with_views(node):
                 value = node.meta["val"]
                 filled = torch.empty_strided(value.shape, value.stride(), dtype=value.dtype, device=value.device)
                 self._put(node, filled.fill_(_FILLED[node.target]), fixed=True)
                 continue
             fixed = all(argument in self.fixed for argument in inputs) and _is_pure(node)
-            view = node.target in _VIEWS and bool(inputs) and inputs[0] in self.tensors
+            view = node.target in _VIEWS and bool(inputs) and all(argument in self.tensors for argument in inputs)
             if not (fixed or view) or (fixed and not view and changed & _with_views(node)):
                 continue
             arguments, keywords = torch.fx.node.map_arg((node.args, node.kwargs), self.tensors.__getitem__)
@@ -186,7 +186,7 @@ def _join_bias(node: Kernel, constants: _Constants) -> None:
 
 def _sum_of_maps(node: Kernel) -> None:
     """Sum a channels-last gradient over all pixels in two steps along long rows: PyTorch's own sum goes by pixels."""
-    if node.target is not aten.sum.dim_IntList or len(node.args) < 2:
+    if node.target is not aten.sum.dim_IntList or len(node.args) < 2 or "val" not in node.args[0].meta:
         return
     source = node.args[0]
     value = source.meta["val"]
@@ -215,7 +215,7 @@ def _sum_of_maps(node: Kernel) -> None:
 
 def _widen(node: Kernel, constants: _Constants) -> None:
     """Repeat a fixed number a channel over a whole image, as when images are normalised: short rows are slow."""
-    if node.target not in _EACH or len(node.args) != 2 or node.args[1] not in constants.fixed:
+    if node.target not in _EACH or len(node.args) != 2 or node.args[1] not in constants.fixed or "val" not in node.meta:
         return
     held, value = constants.tensors[node.args[1]], node.meta["val"]
     few = held.ndim > 0 and held.numel() == held.shape[-1] == value.shape[-1] < 64

@@ -49,7 +49,7 @@ class StockEngine:
             model.compile(optimizer=optimizer, loss=loss, metrics=metrics)
         model.optimizer.build(model.trainable_variables)  # which in float16 is a loss-scaling one around ours
 
-    def prepare(self, batches: EpochBatches | TokenBatches) -> None:
+    def prepare(self, split: Split | EncodedSplit, batch_size: int) -> None:
         """Do what can be done before the first epoch; here nothing."""
 
     def train_epoch(

@@ -40,12 +40,10 @@ class MaskedLSTM(keras.layers.LSTM):
             mask = mask[0]
         if not self._is_native(sequences, training):
             return super().inner_loop(sequences, initial_state, mask=mask, training=training)
-        if self.go_backwards:
-            sequences = ops.flip(sequences, axis=1)
-            mask = None if mask is None else ops.flip(mask, axis=1)
         if mask is None:
-            outputs, hidden, carry = self._kernel(sequences, initial_state)
-            return outputs[:, -1], outputs, [hidden, carry]
+            sequences = ops.flip(sequences, axis=1) if self.go_backwards else sequences
+            outputs, hidden, carry = self._kernel(sequences.transpose(0, 1), initial_state)
+            return outputs[-1], outputs.transpose(0, 1), [hidden, carry]
         return self._masked(sequences, initial_state, mask)
 
     def _is_native(self, sequences: Any, training: bool) -> bool:
@@ -64,29 +62,40 @@ class MaskedLSTM(keras.layers.LSTM):
     def _masked(self, sequences: Any, initial_state: Any, mask: Any) -> Any:
         import torch
 
-        steps, units = sequences.shape[1], self.units
-        mask = mask.to(torch.bool).reshape(sequences.shape[:2])
+        from kact.layers.rows_torch import moved
+
+        batch, steps = sequences.shape[:2]
+        mask = mask.to(torch.bool).reshape(batch, steps)
+        rows = torch.arange(batch, device=mask.device)[:, None]  # of the batch
+        if self.go_backwards:
+            mask = mask.flip(1)
         order = torch.argsort((~mask).to(torch.uint8), dim=1, stable=True)  # real steps first, in their order
-        packed = torch.where(mask[..., None], sequences, torch.zeros_like(sequences))
-        packed = packed.gather(1, order[..., None].expand(-1, -1, packed.shape[2]))  # (batch, time, features)
+        back = torch.argsort(order, dim=1) * batch + rows  # (batch, time): where each step goes
+        order = steps - 1 - order if self.go_backwards else order
+        there = (rows * steps + order).t()  # (time, batch): where each step comes from
+        packed = moved(sequences.reshape(batch * steps, -1), there, back)  # (time, batch, features)
         length = mask.sum(dim=1)  # (batch,)
-        padded = torch.arange(steps, device=mask.device) >= length[:, None]
-        needs_carry = self.return_state or self.stateful
-        made, _, carry = self._kernel(packed, initial_state, held=padded if needs_carry else None)
-        none_yet = torch.zeros_like(made[:, :1])  # Keras' output before the first real step, whatever the initial state
-        made = torch.cat([none_yet, made], dim=1)  # (batch, 1 + time, units)
-        seen = mask.cumsum(dim=1)  # real steps up to each
-        outputs = made.gather(1, seen[..., None].expand(-1, -1, units))  # (batch, time, units)
-        hidden = made.gather(1, length[:, None, None].expand(-1, 1, units))[:, 0]  # (batch, units)
-        hidden = torch.where(length[:, None] > 0, hidden, initial_state[0])
+        held = None
+        if self.return_state or self.stateful:  # what lies under the mask must leave the carry alone
+            held = torch.arange(steps, device=mask.device)[:, None] >= length  # (time, batch)
+            packed = torch.where(held[..., None], torch.zeros_like(packed), packed)
+        made, _, carry = self._kernel(packed, initial_state, held)
+        made = made.reshape(steps * batch, -1)
+        seen = mask.cumsum(dim=1)  # real steps up to each, (batch, time)
         if self.zero_output_for_mask:
-            outputs = torch.where(mask[..., None], outputs, torch.zeros_like(outputs))
+            outputs = torch.where(mask[..., None], moved(made, back, there), 0.0)  # (batch, time, units)
+        else:  # before the first real step Keras puts out nothing, whatever the initial state
+            last = ((seen - 1).clamp(min=0) * batch + rows).reshape(-1)
+            outputs = made.index_select(0, last).reshape(batch, steps, -1)
+            outputs = torch.where(seen[..., None] > 0, outputs, 0.0)
+        hidden = made.index_select(0, (length - 1).clamp(min=0) * batch + rows[:, 0])
+        hidden = torch.where(length[:, None] > 0, hidden, initial_state[0])  # (batch, units)
         return outputs[:, -1], outputs, [hidden, carry]
 
     def _kernel(self, sequences: Any, initial_state: Any, held: Any = None) -> tuple[Any, Any, Any]:
-        """Run PyTorch's kernel; at the steps that `held` names the carry passes through unchanged.
+        """Run PyTorch's kernel over `(time, batch, features)`; where `held` is true the carry passes through unchanged.
 
-        An input of its own that is 1 at those steps closes the input gate and opens the forget gate, exactly.
+        An input of its own that is 1 there closes the input gate and opens the forget gate, exactly.
         """
         import torch
 
@@ -102,5 +111,5 @@ class MaskedLSTM(keras.layers.LSTM):
         weights = [kernel.t().contiguous(), recurrent.t().contiguous(), bias, torch.zeros_like(bias)]
         states = tuple(state.to(sequences.dtype)[None].contiguous() for state in initial_state)
         # has_biases, num_layers, dropout, train (cuDNN keeps for backward what it needs), bidirectional, batch_first
-        outputs, hidden, carry = torch._VF.lstm(sequences, states, weights, True, 1, 0.0, True, False, True)
+        outputs, hidden, carry = torch._VF.lstm(sequences, states, weights, True, 1, 0.0, True, False, False)
         return outputs, hidden[0], carry[0]

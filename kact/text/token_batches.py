@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
@@ -61,12 +63,21 @@ def weighted(labels: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray]:
     return np.where(counts, labels, 0), counts.astype(np.float32)
 
 
-def predict_tokens(model: keras.Model, split: EncodedSplit, batch_size: int = 128) -> np.ndarray:
+def predict_tokens(
+    model: keras.Model, split: EncodedSplit, batch_size: int = 128, predict: Callable[..., Any] | None = None
+) -> np.ndarray:
     """Return a tagger's outputs for all tokens of a split, one after another, `(tokens, classes)` float32.
 
     Sentences of like length go through the model together. Where a program is compiled for each shape, lengths are
     rounded up to powers of two.
+
+    Args:
+        model: the tagger.
+        split: sentences.
+        batch_size: how many go through it together.
+        predict: from a batch of features to the model's outputs, where not the model's own `predict_on_batch`.
     """
+    predict = predict or model.predict_on_batch
     lengths = split.lengths
     found = np.empty((len(split.labels), model.output_shape[-1]), np.float32)
     order = np.argsort(lengths, kind="stable")
@@ -76,7 +87,7 @@ def predict_tokens(model: keras.Model, split: EncodedSplit, batch_size: int = 12
         steps = int(lengths[chosen].max())
         if backend.compiles_shapes():
             steps = max(8, 1 << (steps - 1).bit_length())
-        outputs = np.asarray(model.predict_on_batch(split.take(chosen, steps)[0]))  # (batch, steps, classes)
+        outputs = np.asarray(predict(split.take(chosen, steps)[0]))  # (batch, steps, classes)
         for sentence, rows in zip(chosen, outputs, strict=True):
             found[split.starts[sentence] : split.starts[sentence + 1]] = rows[: lengths[sentence]]
     return found

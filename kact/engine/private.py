@@ -1,0 +1,70 @@
+"""Every interface of torch and Keras that the engine uses and that they do not promise to keep, in this one place.
+
+The versions are pinned in constraints.txt; `tests/test_captured.py` says which interface is gone when a new one drops
+it.
+
+>>> missing()
+[]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import torch
+from torch._guards import TracingContext, tracing
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.fx import GraphModule
+from torch.fx.experimental.proxy_tensor import make_fx
+
+_NEEDED: dict[Any, tuple[str, ...]] = {
+    keras.Model: ("_compute_loss", "_symbolic_build", "_flatten_layers", "compute_metrics"),
+    keras.Optimizer: ("scale_loss", "apply", "build", "finalize_variable_values", "_get_variable_index"),
+    torch: ("_foreach_mul", "_foreach_mul_", "_foreach_add", "_foreach_add_", "_fused_sgd_", "_fused_adam_", "_VF"),
+    torch._ops: ("OpOverload",),
+    torch.ops.aten: ("_foreach_mul_", "sym_size"),
+}
+
+
+def missing() -> list[str]:
+    """Return the names of what is needed and not there."""
+    made = keras.optimizers.SGD(), keras.optimizers.Adam()  # Keras makes each of a class that only torch has
+    needed = {**_NEEDED, **{type(optimizer): ("_parallel_update_step",) for optimizer in made}}
+    return [
+        f"{getattr(owner, '__name__', owner)}.{name}"
+        for owner, names in needed.items()
+        for name in names
+        if not hasattr(owner, name)
+    ]
+
+
+def trace(function: Callable[..., Any], *arguments: Any) -> GraphModule:
+    """Run a function of tensors and return the kernels that it ran.
+
+    One fake mode for the whole trace: torch would make one for each tensor that it notes the shape of, which takes
+    most of the time.
+    """
+    with tracing(TracingContext(FakeTensorMode(allow_fallback_kernels=True))):
+        return make_fx(function)(*arguments)
+
+
+def layers_of(model: keras.Model) -> list[Any]:
+    """Return the model and all layers in it, at any depth."""
+    return list(model._flatten_layers())
+
+
+def build_metrics(model: keras.Model, batch: Sequence[Any]) -> None:
+    """Make the variables of a compiled model's metrics, from inputs, labels and weights of one example."""
+    model._symbolic_build(data_batch=tuple(batch))
+
+
+def loss_of(model: keras.Model, inputs: Any, labels: Any, outputs: Any, weights: Any) -> Any:
+    """Return the loss of a training step, penalties included."""
+    return model._compute_loss(x=inputs, y=labels, y_pred=outputs, sample_weight=weights, training=True)
+
+
+def note_loss(model: keras.Model, loss: Any, examples: int) -> None:
+    """Add a batch's loss to the mean that the model keeps over an epoch."""
+    model._loss_tracker.update_state(loss, sample_weight=examples)
