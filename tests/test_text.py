@@ -97,6 +97,13 @@ def test_any_token_is_described_at_once(token):
     assert arrays["word"][0] >= 1, "row 0 is padding"
 
 
+def test_an_emoji_that_train_never_had_is_taken_for_a_face():
+    known = Vocabulary.build([["so", ":)", "👍"]], ("A", "E"), clusters=Clusters({":)": ("01", 3)}))
+    face, met, new, sign = (known.encode([token]) for token in (":)", "👍", "😂😂", "★"))
+    assert all(np.array_equal(new[name], face[name]) for name in known.inputs)
+    assert met["word"][0] not in (1, face["word"][0]) and sign["word"][0] == 1
+
+
 # --- clusters ---
 
 TABLE = Clusters(
