@@ -88,6 +88,8 @@ def parse_train(arguments: Sequence[str], program: str) -> tuple[Experiment, Tra
     _check_flags(rest, kind, flags)
     defaults = {**{field.name: field.default for field in dataclasses.fields(flags)}, **given, "model": kind.name}
     defaults["batch_norm"] = given.get("batch_norm", habitual_batch_norm(_peek(rest, "--model") or sizes))
+    if not given:
+        defaults["task"] = kind.task
     defaults |= {field.name: getattr(sizes, field.name) for field in dataclasses.fields(kind)}
     parsed = tyro.cli(
         flags,

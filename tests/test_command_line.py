@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from kact import __main__ as command
+from kact.command_line import parse_train
 from kact.experiment import Experiment
-from kact.models import CNN
+from kact.models import CNN, MODELS, build_model
 from kact.runs import Run
+from kact.tasks import get_record
 
 ROOT = Path(__file__).parents[1]
 QUICK = ["--epochs", "1", "--train-examples", "200"]
@@ -86,6 +88,15 @@ def test_a_preset_by_its_name_with_a_size_changed(tmp_path):
     )
 
 
+@pytest.mark.parametrize("model", MODELS)
+def test_a_model_alone_is_trained_on_a_task_that_fits_it(model):
+    experiment, _ = parse_train(["--model", model], "kact train")
+    task = get_record(experiment.task)
+    assert experiment.model == MODELS[model]() and task.input == MODELS[model].input
+    if task.input == "image" and model != "alexnet":  # whose 57 million weights take long; 224 pixels are its own
+        build_model(model, task.input_shape, len(task.labels))
+
+
 @pytest.mark.parametrize("model", ["mlp", "cnn", "lenet", "strided_cnn", "alexnet"])
 def test_help_names_every_setting_of_the_experiment_and_of_the_model(model, capsys):
     import dataclasses
@@ -105,7 +116,7 @@ def test_help_names_every_setting_of_the_experiment_and_of_the_model(model, caps
         (["train", "--task", "cifar11"], ["task", "Did you mean 'cifar"]),
         (["train", "--model", "lenett"], ["model", "Did you mean 'lenet'"]),
         (["train", "--model", "cifar-finel"], ["model", "Did you mean 'cifar-final'"]),
-        (["train", "--model", "alexnet"], ["pool1", "3x3", "1x1"]),
+        (["train", "--task", "digits", "--model", "alexnet"], ["pool1", "3x3", "1x1"]),
         (["train", "--freeze"], ["freeze", "--backbone"]),
         (["train", "--activation", "rellu"], ["activation", "Did you mean 'relu'"]),
         (["train", "--optimizer", "adm"], ["optimizer", "Did you mean 'adam'"]),
@@ -113,7 +124,8 @@ def test_help_names_every_setting_of_the_experiment_and_of_the_model(model, caps
         (["train", "--learning-rate", "nan"], ["learning_rate", "nan"]),
         (["train", "--epochs", "0"], ["epochs", "at least 1"]),
         (["train", "--batch-size", "100000"], ["batch_size", "at most"]),
-        (["train", "--model", "lenet"], ["conv2", "5x5", "2x2"]),
+        (["train", "--task", "digits", "--model", "lenet"], ["conv2", "5x5", "2x2"]),
+        (["train", "--task", "digits", "--model", "window_tagger"], ["model", "digits", "strided_cnn"]),
         (["train", "--learning-rat", "0.1"], ["--learning-rat", "Did you mean --learning-rate?"]),
         (["train", "--learning_rat=1"], ["--learning-rat", "Did you mean --learning-rate?"]),
         (["train", "--filters", "3"], ["--filters", "'cnn'", "'mlp'", "--model cnn"]),

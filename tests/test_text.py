@@ -1,12 +1,16 @@
 """Words: how they are normalised, found among clusters, kept in a vocabulary, cut from text."""
 
 import json
+import os
 import time
 
 import numpy as np
 import pytest
 
+from benchmarks.tweet_tokens import agreement, places
 from kact.errors import KactError
+from kact.tasks import load_task
+from kact.tasks.tagging import Sentences
 from kact.text import spelling
 from kact.text.clusters import Clusters, read_clusters
 from kact.text.encoded import EncodedSplit
@@ -91,6 +95,13 @@ def test_any_token_is_described_at_once(token):
         if feature.rows:
             assert arrays[name].min() >= 0 and arrays[name].max() < feature.rows
     assert arrays["word"][0] >= 1, "row 0 is padding"
+
+
+def test_an_emoji_that_train_never_had_is_taken_for_a_face():
+    known = Vocabulary.build([["so", ":)", "👍"]], ("A", "E"), clusters=Clusters({":)": ("01", 3)}))
+    face, met, new, sign = (known.encode([token]) for token in (":)", "👍", "😂😂", "★"))
+    assert all(np.array_equal(new[name], face[name]) for name in known.inputs)
+    assert met["word"][0] not in (1, face["word"][0]) and sign["word"][0] == 1
 
 
 # --- clusters ---
@@ -232,7 +243,14 @@ def test_hidden_words_are_unknown_in_every_way(rng):
         ("wait...what?!", ["wait", "...", "what", "?!"]),
         ("<3 &amp; &#0;", ["<3", "&", "\ufffd"]),
         ("שלום עולם", ["שלום", "עולם"]),
-        ("😀😀", ["😀", "😀"]),
+        ("😀😀 😀😂", ["😀😀", "😀", "😂"]),
+        ("👨‍👩‍👧‍👦👍🏽 🇨🇭🇩🇪 ❤️lol", ["👨‍👩‍👧‍👦", "👍🏽", "🇨🇭", "🇩🇪", "❤", "lol"]),
+        ("\u200fשלום\u200f zero\u200bwidth", ["שלום", "zero", "width"]),
+        ("($5.00), 10/27/2010. $3,500", ["(", "$5.00", "),", "10/27/2010", ".", "$3,500"]),
+        ("U.S., @joe's: he/she", ["U.S.", ",", "@joe's", ":", "he/she"]),
+        ('said "no." any1 4ever 2nite', ["said", '"', "no", '."', "any1", "4ever", "2nite"]),
+        ("hi:) :)) :-(( ♥♥♥ --> <==", ["hi", ":)", ":))", ":-((", "♥♥♥", "-->", "<=="]),
+        ("“quoted” y’all… -said again-", ["“", "quoted", "”", "y'all", "…", "-said", "again-"]),
         ("\ud800x", ["x"]),
     ],
 )
@@ -240,10 +258,25 @@ def test_tokens(text, tokens):
     assert tokenize(text) == tokens
 
 
-@pytest.mark.parametrize("piece", ["a", "a.", "(", "http://", "😀", "x ", "&amp;", "1,", "-", "@", "'", "א"])
+@pytest.mark.realdata
+@pytest.mark.skipif("TFDS_DATA_DIR" not in os.environ, reason="TFDS_DATA_DIR is not set")
+def test_most_tweets_are_cut_as_in_the_corpus():
+    part = load_task("tweets").validation
+    alike = sum(places(tokens) == places(tokenize(" ".join(tokens))) for tokens in part.tokens)
+    assert alike >= 0.93 * len(part), "what it was when the mends were made; 0.86 before"
+
+
+@pytest.mark.parametrize(
+    "piece", ["a", "a.", "(", "http://", "😀", "x ", "&amp;", "1,", "-", "@", "'", "א", "a-", "1/", ":)", "<-"]
+)
 def test_ten_thousand_characters_are_cut_in_no_time(piece):
     text = piece * (10_000 // len(piece))
     began = time.perf_counter()
     tokens = tokenize(text)
     assert time.perf_counter() - began < 2
     assert "".join(tokens) == text.replace(" ", "").replace("&amp;", "&")
+
+
+def test_the_agreement_with_gold_tokens_counts_places():
+    part = Sentences((("so", "cool!"), ("don’t", "go")), (("R", "A"), ("V", "V")))
+    assert agreement(part) == "precision 0.6000, recall 0.7500 of 4 tokens; 1 of 2 tweets cut alike"

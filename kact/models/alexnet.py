@@ -36,6 +36,7 @@ class AlexNet(Model):
     """
 
     name: ClassVar[str] = "alexnet"
+    task: ClassVar[str] = "hymenoptera"
     summary: ClassVar[str] = "five convolutions, dense 4096 and 4096, for photographs of 63 pixels and more"
 
     filters: tuple[int, ...] = setting((64, 192, 384, 256, 256), "feature maps of the five convolutions", at_least=1)

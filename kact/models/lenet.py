@@ -26,6 +26,7 @@ class LeNet(Model):
     """LeNet with the activation, the kernel and the pooling left open."""
 
     name: ClassVar[str] = "lenet"
+    task: ClassVar[str] = "cifar10"  # digits are smaller than its kernels
     summary: ClassVar[str] = "two convolutions (6 and 16 maps), dense 120 and 84"
 
     kernel_size: int = setting(5, "pixels a side of both kernels; 5, or 3 for study 3c", at_least=1)

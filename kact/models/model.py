@@ -25,6 +25,7 @@ class Model:
     name: ClassVar[str]
     summary: ClassVar[str]
     input: ClassVar[str] = "image"  # or "words": which tasks it can be trained on
+    task: ClassVar[str] = "digits"  # what the command line trains it on where no task is named
     batch_norm: ClassVar[bool] = False  # whether an experiment that does not say normalises its hidden layers
 
     def __post_init__(self) -> None:

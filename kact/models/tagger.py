@@ -32,6 +32,7 @@ class Tagger(Model):
     """A model that gives each token of a sentence a tag: the sizes of its features, and what training hides of them."""
 
     input: ClassVar[str] = "words"
+    task: ClassVar[str] = "twitter_pos"
 
     clusters: bool = setting(False, "use the Twitter word clusters (fetched, or laid in the manual folder)")
     name_lists: bool = setting(False, "use the lists of names (likewise)")

@@ -15,6 +15,7 @@ import unicodedata
 LONGEST = 100  # characters of a token that are looked at; longer ones are links or noise
 PREFIXES = (1, 2, 3)
 SUFFIXES = (1, 2, 3, 4)
+FACE = ":)"  # what stands for an emoji that train never had
 
 _QUOTES = str.maketrans({"’": "'", "‘": "'", "`": "'", "“": '"', "”": '"', "´": "'"})
 _MENTION = re.compile(r"@\w+", re.ASCII)
@@ -29,6 +30,18 @@ _NUMBER = re.compile(r"[$£€#]?\d[\d.,:/-]*(st|nd|rd|th|am|pm|k|m|s|%)?", re.I
 _EMOTICON = re.compile(
     r"[<>]?[:;=8xX][-o*'^]?[()\[\]dDpPoO/\\|*3]+|[()\[\]dD/\\|]+[-o*'^]?[:;=8]|<3+|[xX]D+|[-^oO.>=TtuU][_.-]+[-^oO.<=TtuU]"
 )
+
+
+def is_emoji(token: str) -> bool:
+    """Return whether a token is made of emoji, with their joiners and variants, such as are younger than the corpus.
+
+    Example:
+        >>> is_emoji("👍🏽"), is_emoji("♥"), is_emoji("👍ok")
+        (True, False, False)
+    """
+    plain = token[:LONGEST]
+    signs = all(unicodedata.category(one) in ("So", "Sk", "Cf", "Mn", "Me") for one in plain)
+    return signs and any("\U0001f000" <= one <= "\U0001faff" for one in plain)
 
 
 def straight(token: str) -> str:

@@ -1,10 +1,11 @@
 """Text into tokens, as nltk's TweetTokenizer makes them, mended where the Twitter corpus cuts differently.
 
-The mends: curly apostrophes become straight ones first; runs of !, ? and dots stay together at their length; money,
-times, abbreviations with dots or slashes, and hyphenated faces are one token each.
+The mends: curly apostrophes become straight ones first, and what has no width is left out; runs of punctuation, arrows
+and repeated marks stay together at their length; money, dates, times, abbreviations with dots or slashes, words with
+digits, words that end in an ellipsis or a hyphen, and hyphenated faces are one token each.
 
->>> tokenize("ikr!!!! don’t go w/ @jane's AT&T $5.00")
-['ikr', '!!!!', "don't", 'go', 'w/', "@jane's", 'AT&T', '$5.00']
+>>> tokenize("ikr!!!! don’t go w/ @jane's AT&T ($5.00).")
+['ikr', '!!!!', "don't", 'go', 'w/', "@jane's", 'AT&T', '(', '$5.00', ').']
 """
 
 from __future__ import annotations
@@ -15,21 +16,32 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u200b\ud800-\udfff]")
+# Marks of direction, byte order and variants of signs; joiners stay, which hold emoji together.
+_INVISIBLE = re.compile(r"[\u200e\u200f\u202a-\u202e\u2060-\u2069\ufe0e\ufe0f\ufeff]")
 _APOSTROPHES = str.maketrans({"’": "'", "‘": "'", "ʼ": "'"})
-_RUN = re.compile(r"[!?][!?.]+|\.{2,}|-{2,}|\*{2,}|([^\w\s])\1{3,}")  # nltk cuts runs to three, or apart
-_WHOLE = re.compile(
-    r"""[$£€]?\d+([.,:]\d+)*(%|[kmKM]|[ap]m|st|nd|rd|th)?   # $5.00  8:30  25%  10k  3rd
-    | \#\d+
-    | @\w{1,40}'s
-    | ([A-Za-z]\.){2,6}                                      # U.S.  a.m.
-    | (Mr|Mrs|Ms|Dr|St|Jr|Sr|vs|etc)\.
-    | \w{1,3}/ | \w/\w                                       # w/  b/c
-    | [A-Z]{1,3}&[A-Z]{1,3}                                  # AT&T  R&B
-    | [-~>^=oO][_.]{1,6}[-~<^=oO] | <3+ | \^{2} | <<+ | >>+
+_FACE = r"[<>]?[:;=][-o*'^]?(?:[()\[\]DPp/\\|3*])+"
+_RUN = re.compile(
+    rf"""[<>]?[-=]{{2,}}>+ | =+> | <+[-=]+                      # arrows
+    | (?!{_FACE})(?:[.?!,"'…]|[:;](?![-o*'^]?[()\[\]DPp/\\|3*])){{2,}}
+    | ([^\w\s])\1+                                           # nltk cuts runs to three, or apart
     """,
     re.VERBOSE,
 )
+_WHOLE = r"""(?:
+    [$£€]?\d+(?:[.,:/-]\d+)*(?:%|[kmKM]|[ap]m|st|nd|rd|th|¢|€)?  # $5.00  8:30  10/27/2010  25%  10k  3rd
+    | \#\d+
+    | @\w{1,40}'s
+    | (?:[A-Za-z]\.){2,6}                                    # U.S.  a.m.
+    | (?:Mr|Mrs|Ms|Dr|St|Jr|Sr|vs|etc)\.
+    | \w{1,3}/ | [^\W\d]+/[^\W\d]+                           # w/  b/c  he/she
+    | [A-Z]{1,3}&[A-Z]{1,3}                                  # AT&T  R&B
+    | [^\W\d_]+\d+ | \d+-[^\W\d_]+                           # any1  3-day
+    | -[^\W\d_]{2,} | [^\W\d_]{2,}-                          # -said  again-
+    | [^\W_]+…
+    | [-~>^=oO][_.]{1,6}[-~<^=oO] | <3+ | \^{2} | ¯\\_\(ツ\)_/¯
+    )"""
+_EDGED = re.compile(rf"""(?P<before>[("'\[]?)(?P<whole>{_WHOLE}|{_FACE})(?P<after>[.,!?:;"')\]…]*)""", re.VERBOSE)
 _LONGEST_CHUNK = 200  # characters without a space; nltk's patterns slow down beyond, so such a chunk is cut
 
 
@@ -39,27 +51,30 @@ def tokenize(text: str) -> list[str]:
     Null bytes and other control characters count as spaces.
     """
     tokens: list[str] = []
-    for chunk in _CONTROL.sub(" ", html.unescape(text)).translate(_APOSTROPHES).split():
+    plain = _INVISIBLE.sub("", _CONTROL.sub(" ", html.unescape(text)))
+    for chunk in plain.translate(_APOSTROPHES).split():
         for start in range(0, len(chunk), _LONGEST_CHUNK):
-            part = chunk[start : start + _LONGEST_CHUNK]
-            tokens += [part] if _WHOLE.fullmatch(part) else _cut(part)
+            tokens += _cut(chunk[start : start + _LONGEST_CHUNK])
     return [clean for token in tokens if (clean := _CONTROL.sub("", token))]  # nltk decodes entities once more
 
 
 def _cut(chunk: str) -> list[str]:
-    """Cut a chunk without spaces: around runs of punctuation first, then as nltk does."""
+    """Cut a chunk without spaces: off what is whole, then around runs of punctuation, then as nltk does."""
     if "://" in chunk or chunk.startswith("www."):
         return _tokenizer()(chunk)
+    if edged := _EDGED.fullmatch(chunk):
+        return [part for part in edged.group("before", "whole", "after") if part]
     tokens: list[str] = []
     end = 0
     for run in [*_RUN.finditer(chunk), None]:
         between = chunk[end : run.start() if run else None]
         if between:
-            tokens += [between] if _WHOLE.fullmatch(between) else _tokenizer()(between)
+            edged = _EDGED.fullmatch(between)
+            tokens += edged.group("before", "whole", "after") if edged else _tokenizer()(between)
         if run:
             tokens.append(run[0])
             end = run.end()
-    return tokens
+    return [token for token in tokens if token]
 
 
 @functools.cache

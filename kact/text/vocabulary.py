@@ -170,6 +170,8 @@ class Vocabulary:
 
     def _describe(self, token: str) -> dict[str, Any]:
         normal = spelling.normalise(token)
+        if normal not in self.words and spelling.is_emoji(token):
+            token = normal = spelling.FACE
         rows = self._rows
         affixes = enumerate(spelling.affixes(normal))
         described: dict[str, Any] = {
