@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ pytestmark = [
 ]
 
 ROOT = Path(__file__).parents[1]
-PATIENCE_SECONDS = 240
+PATIENCE_SECONDS = 400
 
 
 def wait_until(true, what):
@@ -68,7 +69,7 @@ def test_a_worker_that_is_killed_is_replaced_and_its_run_begun_again(tmp_path):
         ended = pool.process_ids
     finally:
         pool.close()
-    assert not any(alive(one) for one in ended)
+    assert all_dead(ended)
     assert results(rows) == results(run_study(study, tmp_path / "here")), "as in this process"
 
 
@@ -77,11 +78,22 @@ def test_a_worker_has_one_thread_and_leaves_this_process_as_it_was(tmp_path, mon
     pool = WorkerPool(1)
     try:
         pool.submit(Job(next(small_study(tmp_path).experiments("compare"))[1], str(tmp_path), prepare=True))
-        environment = Path(f"/proc/{pool.process_ids[0]}/environ").read_bytes().split(b"\0")
-        assert b"OMP_NUM_THREADS=1" in environment and os.environ["OMP_NUM_THREADS"] == "7"
+        started = Path(f"/proc/{pool.process_ids[0]}/environ")
+        wait_until(lambda: b"OMP_NUM_THREADS" in started.read_bytes(), "its start")
+        assert b"OMP_NUM_THREADS=1" in started.read_bytes().split(b"\0") and os.environ["OMP_NUM_THREADS"] == "7"
         assert pool.free == 0
     finally:
         pool.close()
+
+
+def all_dead(process_ids):
+    return not any(alive(one) for one in process_ids)
+
+
+def has_come_to(process, directory, rows, worker):
+    """Return whether a study has so many rows, and a worker if there must be one; or has ended."""
+    ready = len(directory.table.rows()) >= rows and (not worker or workers_of(process.pid))
+    return ready or process.poll() is not None
 
 
 def begin(tmp_path):
@@ -102,7 +114,7 @@ def test_a_signal_ends_a_study_quickly_with_what_to_type_next(tmp_path):
     assert workers
     process.send_signal(signal.SIGTERM)
     assert process.wait(PATIENCE_SECONDS) == 130
-    wait_until(lambda: not any(map(alive, workers)), "the workers to end")
+    wait_until(partial(all_dead, workers), "the workers to end")
     printed = (tmp_path / "printed").read_text()
     assert "runs are safe. Go on with:\n  kact study run" in printed and "Traceback" not in printed
     done = len(directory.table.rows())
@@ -111,6 +123,7 @@ def test_a_signal_ends_a_study_quickly_with_what_to_type_next(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_killed_ten_times_a_study_ends_as_if_nothing_had_happened(tmp_path):
     study = small_study(tmp_path, seeds=4, activations=("relu", "mish"), tune=True, epochs=2)
     directory, kills = StudyDirectory(tmp_path / "out"), []
@@ -120,9 +133,7 @@ def test_killed_ten_times_a_study_ends_as_if_nothing_had_happened(tmp_path):
         rows = len(directory.table.rows())
         # At once, somewhere in its start, or somewhere in the next run.
         begun = rows + dice.choice([0, 0, 1])
-        wait_until(lambda least=begun: len(directory.table.rows()) >= least or process.poll() is not None, "a row")
-        if kind == "worker":
-            wait_until(lambda: workers_of(process.pid) or process.poll() is not None, "a worker")
+        wait_until(partial(has_come_to, process, directory, begun, kind == "worker"), "a row, or a worker")
         time.sleep(dice.uniform(0.0, 1.5))
         workers = workers_of(process.pid)
         if process.poll() is not None or (kind == "worker" and not workers):
@@ -131,7 +142,7 @@ def test_killed_ten_times_a_study_ends_as_if_nothing_had_happened(tmp_path):
         kills.append(kind)
         if kind == "parent":
             process.wait()
-            wait_until(lambda: not any(map(alive, workers)), "the workers to follow")
+            wait_until(partial(all_dead, workers), "the workers to follow")
             process = begin(tmp_path)
     printed = (tmp_path / "printed").read_text()
     assert len(kills) == 10, f"it ended before it was killed ten times\n{printed}"
@@ -150,5 +161,5 @@ def test_a_study_in_a_process_that_is_gone_leaves_no_worker(tmp_path):
     workers = workers_of(process.pid)
     process.kill()
     process.wait()
-    wait_until(lambda: not any(map(alive, workers)), "the workers to follow")
+    wait_until(partial(all_dead, workers), "the workers to follow")
     assert multiprocessing.active_children() == []
