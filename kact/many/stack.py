@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from torch.func import grad, vmap
+from torch.overrides import TorchFunctionMode
 
 from kact import backend
 from kact.engine.capture import CannotCapture, Step, capture
@@ -138,7 +139,7 @@ class Stack:
             weights: list[torch.Tensor], others: list[torch.Tensor], penalty: Any, factor: Any, *batch: torch.Tensor
         ) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
             images, labels, *drawn = batch
-            with self.masks.used(drawn):
+            with _AnyLayout(), self.masks.used(drawn):
                 outputs, others = self.model.stateless_call(weights, others, images.to(torch.float32), training=True)
             losses = self.loss(labels, outputs)
             total = losses.mean()
@@ -156,11 +157,13 @@ class Stack:
             for held, value in zip(self.others, others, strict=True):
                 if held.is_floating_point():  # random states stay: masks are drawn outside
                     held.copy_(value)
-            self.update.apply(list(gradients), rates)
+            # the fused kernels walk memory: gradients must lie as the weights do
+            self.update.apply([gradient.contiguous() for gradient in gradients], rates)
 
     def _predict(self, images: torch.Tensor) -> torch.Tensor:
         def outputs(weights: list[torch.Tensor], others: list[torch.Tensor]) -> torch.Tensor:
-            return self.model.stateless_call(weights, others, images.to(torch.float32), training=False)[0]
+            with _AnyLayout():
+                return self.model.stateless_call(weights, others, images.to(torch.float32), training=False)[0]
 
         return vmap(outputs)(self.weights, self.others)
 
@@ -179,6 +182,21 @@ class Stack:
             sent = (torch.from_numpy(np.array(array)).to(self.sums.device) for array in split.arrays())
             self._held = (split, *sent)  # type: ignore[assignment]
         return self._held[1:]  # type: ignore[index]
+
+
+class _AnyLayout(TorchFunctionMode):
+    """Leaves out copies into another memory layout, which mean nothing to a member's share of a larger tensor."""
+
+    def __torch_function__(
+        self, function: Any, types: Any, arguments: Any = (), keywords: dict[str, Any] | None = None
+    ) -> Any:
+        keywords = keywords or {}
+        if keywords.get("memory_format") is torch.channels_last:
+            if function is torch.Tensor.is_contiguous:
+                return True
+            if function is torch.Tensor.contiguous:
+                return arguments[0]
+        return function(*arguments, **keywords)
 
 
 def _side_by_side(variables: Sequence[Sequence[Any]]) -> list[torch.Tensor]:

@@ -62,31 +62,29 @@ class Update:
         """Move the weights and the slots."""
 
         def one(weights: Tensors, slots: Tensors, gradients: Tensors, rate: torch.Tensor) -> tuple[Any, Any]:
+            own["_learning_rate"] = lambda: rate
             return self.optimizer.stateless_apply(slots, gradients, weights)
 
-        optimizer = vars(self.optimizer)
-        kept = {name: optimizer[name] for name in ("_learning_rate", "_backend_update_step") if name in optimizer}
+        own = vars(self.optimizer)
+        before = dict(own)
         # in place of the lists of kernels that Keras has for torch, which vmap does not know
-        optimizer["_backend_update_step"] = self._each_by_itself
+        own.update(_backend_update_step=self._update_each, _apply_weight_decay=self._decay_each)
         try:
-            moved = self._under_vmap(one, gradients, rates)
+            weights, slots = vmap(one)(self.weights, self.slots, gradients, rates)
         finally:
-            optimizer.pop("_backend_update_step", None)
-            optimizer.update(kept)
-        for held, value in zip([*self.weights, *self.slots], moved, strict=True):
+            own.clear()
+            own.update(before)
+        for held, value in zip([*self.weights, *self.slots], [*weights, *slots], strict=True):
             held.copy_(value)
 
-    def _under_vmap(self, one: Any, gradients: Tensors, rates: torch.Tensor) -> Tensors:
-        def with_rate(*given: Any) -> tuple[Any, Any]:
-            vars(self.optimizer)["_learning_rate"] = lambda: given[-1]
-            return one(*given)
-
-        weights, slots = vmap(with_rate)(self.weights, self.slots, gradients, rates)
-        return [*weights, *slots]
-
-    def _each_by_itself(self, gradients: Any, variables: Any, rate: Any) -> None:
+    def _update_each(self, gradients: Any, variables: Any, rate: Any) -> None:
         for gradient, variable in zip(gradients, variables, strict=True):
             self.optimizer.update_step(gradient, variable, rate)
+
+    def _decay_each(self, variables: Any) -> None:
+        optimizer = self.optimizer
+        for variable in variables if optimizer.weight_decay is not None else ():
+            variable.assign(variable - variable * optimizer.weight_decay * optimizer.learning_rate)
 
     def _slot(self, variable: Any) -> torch.Tensor:
         return self._slot_of[id(variable)]
