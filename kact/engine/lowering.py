@@ -169,7 +169,7 @@ def _join_bias(node: Kernel, constants: _Constants) -> None:
     if not _is_kernel(made) or bias not in constants.tensors or len(made.users) > 1:
         return
     vector = constants.tensors[bias]
-    if vector.numel() != vector.shape[-1]:
+    if vector.ndim == 0 or vector.numel() != vector.shape[-1]:
         return
     if made.target is aten.mm.default and vector.ndim == 1:
         with constants.graph.inserting_before(node):

@@ -42,5 +42,7 @@ class BatchNorm(keras.layers.BatchNormalization):
             return False
         import torch
 
+        if torch._C._functorch.is_functorch_wrapped_tensor(inputs):  # many members at once: `vmap` knows Keras' way
+            return False
         last = self.axis in (-1, inputs.ndim - 1)
         return last and inputs.ndim in (2, 4) and inputs.dtype == torch.float32 and inputs.device.type != "meta"
