@@ -5,7 +5,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from kact import backend
 from kact.command_line import guarded, train_command
@@ -90,6 +90,9 @@ def _predict(arguments: list[str]) -> int:
             tyro.conf.arg(help="image files; for a tagger, files with a text a line, or - for standard input"),
         ] = (),
         text: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(help="a text to tag")] = (),
+        gold: Annotated[
+            str | None, tyro.conf.arg(metavar="FILE", help="score a tagger on `token TAB tag` lines instead")
+        ] = None,
         json_: Annotated[bool, tyro.conf.arg(name="json", help="print one JSON object a line")] = False,
         top: Annotated[int, tyro.conf.arg(help="labels to print an image")] = 3,
     ) -> int:
@@ -97,9 +100,12 @@ def _predict(arguments: list[str]) -> int:
         backend.select_default()
         from kact.predict import Predictor
 
-        if not images and not text:
+        if not images and not text and gold is None:
             raise KactError("There is nothing to predict.", 'Give image files, or --text "..." for a tagger.')
         predictor = Predictor(run)
+        if gold is not None:
+            _print_scores(predictor.score_tagged(gold), json_)
+            return 0
         if text or predictor.task.input == "words":
             texts = [*text, *(line for file in images for line in _lines(file))]
             _print_tagged(texts, predictor.tag(texts), json_)
@@ -138,6 +144,21 @@ def _print_tagged(texts: Sequence[str], found: "Sequence[Sequence[TaggedToken]]"
         for one in tokens:
             print(f"{one.token}\t{one.tag}\t{one.probability:.4f}")
         print()
+
+
+def _print_scores(scores: dict[str, Any], as_json: bool) -> None:
+    """Print a tagger's scores on gold tags, in a line or as one JSON object."""
+    if as_json:
+        print(json.dumps(scores))
+        return
+    print(
+        f"accuracy {scores['accuracy']:.4f} of {scores['examples']:,} tokens  loss {scores['loss']:.4f}"
+        f"  macro F1 {scores['f1']:.4f}  sentences without an error {scores['sequence_accuracy']:.4f}"
+        f" of {scores['sentences']:,}"
+    )
+    if scores["unknown_tags"]:
+        named = ", ".join(f"{tag} ({count})" for tag, count in scores["unknown_tags"].items())
+        print(f"wrong in any case, as the run knows no such tags: {named}")
 
 
 def _inspect(arguments: list[str]) -> int:

@@ -7,11 +7,12 @@ training. Any text is cut into tokens as tweets are.
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     import keras
     from PIL import Image
 
+    from kact.text.encoded import EncodedSplit
     from kact.text.vocabulary import Vocabulary
 
 LONGEST_TEXT = 1_000_000  # characters; a longer one is to be given in parts
@@ -117,15 +119,8 @@ class Predictor:
         Raises:
             KactError: if the run's model takes images.
         """
-        from kact.text.encoded import EncodedSplit
-        from kact.text.token_batches import predict_tokens
-
-        if self.task.input != "words":
-            raise KactError(
-                f"The run in '{self.run.path}' labels images, not words.", f"kact predict {self.run.path} IMAGE..."
-            )
-        split = EncodedSplit.of(sentences, [[0] * len(tokens) for tokens in sentences], self.vocabulary)
-        found = losses.probabilities(predict_tokens(self.model, split), self.run.experiment.loss)
+        _, outputs = self._outputs(sentences, [[0] * len(tokens) for tokens in sentences])
+        found = losses.probabilities(outputs, self.run.experiment.loss)
         best, tags = found.argmax(axis=-1), self.vocabulary.tags
         rows = iter(zip(best.tolist(), found.max(axis=-1).tolist(), strict=True))
         return [
@@ -135,6 +130,44 @@ class Predictor:
             ]
             for tokens in sentences
         ]
+
+    def score_tagged(self, file: str | Path) -> dict[str, Any]:
+        """Return a tagger's scores on sentences with gold tokens and tags, such as it was never trained on.
+
+        Args:
+            file: `token TAB tag` lines, with a blank line between sentences.
+
+        Returns:
+            What `kact.scores.score` returns, `sequence_accuracy`, `sentences`, and `unknown_tags`, which are errors.
+
+        Raises:
+            KactError: if the run's model takes images, or a line of the file is unusable.
+        """
+        from kact.scores import score, tag_scores
+        from kact.tasks.tagging import read_tagged
+
+        gold, _ = read_tagged(Path(file))
+        names = self.task.labels
+        row = {tag: index for index, tag in enumerate(names)}
+        split, outputs = self._outputs(gold.tokens, [[row.get(tag, len(row)) for tag in tags] for tags in gold.tags])
+        unknown = Counter(tag for tags in gold.tags for tag in tags if tag not in row)
+        of_sentences = tag_scores(outputs, split, unknown)
+        kept = {name: of_sentences[name] for name in ("sequence_accuracy", "sentences", "unknown_tags")}
+        return {**score(outputs, split.labels, names, self.run.experiment.loss), **kept}
+
+    def _outputs(
+        self, sentences: Sequence[Sequence[str]], labels: Sequence[Sequence[int]]
+    ) -> tuple[EncodedSplit, np.ndarray]:
+        """Return sentences as the tagger takes them, and its outputs, `(tokens, tags)`."""
+        from kact.text.token_batches import predict_tokens
+        from kact.text.encoded import EncodedSplit
+
+        if self.task.input != "words":
+            raise KactError(
+                f"The run in '{self.run.path}' labels images, not words.", f"kact predict {self.run.path} IMAGE..."
+            )
+        split = EncodedSplit.of(sentences, labels, self.vocabulary)
+        return split, predict_tokens(self.model, split)
 
     def predict(self, images: Sequence[str | Path | Image.Image]) -> list[Prediction]:
         """Return one prediction an image.

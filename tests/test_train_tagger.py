@@ -238,6 +238,22 @@ def test_the_command_line_tags(trained, tmp_path, capsys):
         assert all(word in printed for word in words), printed
 
 
+def test_a_file_of_gold_tags_is_scored(trained, corpus, tmp_path, capsys):
+    assert kact("predict", trained.path, "--gold", corpus / "test.txt") == 0
+    scores = trained.metrics["test"]
+    assert capsys.readouterr().out.startswith(f"accuracy {scores['accuracy']:.4f} of {scores['examples']} tokens  loss")
+    messy = [("“the”", "D"), ("👍🏽", "XX"), ("שלום", "N"), ("$5.00", "N"), ("x" * 3000, "A")]
+    (tmp_path / "messy.txt").write_text(text_of([messy, [("the", "D")]]), encoding="utf-8")
+    assert kact("predict", trained.path, "--gold", tmp_path / "messy.txt", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["examples"] == 6 and found["sentences"] == 2 and found["unknown_tags"] == {"XX": 1}
+    assert kact("predict", trained.path, "--gold", tmp_path / "messy.txt") == 0
+    assert "knows no such tags: XX (1)" in capsys.readouterr().out
+    (tmp_path / "bad.txt").write_text("the D\n")
+    assert kact("predict", trained.path, "--gold", tmp_path / "bad.txt") == 2
+    assert "Line 1 of" in (printed := capsys.readouterr().err) and "Traceback" not in printed
+
+
 def test_training_and_inspecting_from_the_command_line(corpus, tmp_path, capsys):
     data = ["--data", corpus, "--epochs", 1, "--model", "window_tagger", "--hidden-units", 8, "--out", tmp_path]
     assert kact("train", "--task", "tagged_file", *data) == 0

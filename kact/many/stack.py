@@ -21,7 +21,7 @@ from kact.many.updates import make_update
 from kact.tasks import Split
 
 if TYPE_CHECKING:
-    from kact.engine.batches import EpochBatches
+    from kact.tasks.batches import EpochBatches
 
 _PREDICTED_AT_ONCE = 1024  # images, over all members
 
