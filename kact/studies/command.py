@@ -235,7 +235,7 @@ def _confirm(runs: int, yes: bool) -> None:
 def _workers(given: int) -> int:
     if given < 0:
         raise KactError.parameter("workers", given, "a whole number, at least 1")
-    return given or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else given or os.cpu_count() or 1
+    return given or len(os.sched_getaffinity(0))  # a container may have fewer than the machine
 
 
 def _pool(cluster: str | None, workers: int, device: str, directory: StudyDirectory) -> "Pool":
