@@ -52,9 +52,7 @@ class _Guard(TorchFunctionMode):
         return function(*arguments, **keywords)
 
 
-def capture(
-    step: Step, state: Sequence[torch.Tensor], arguments: Sequence[torch.Tensor], layout: bool = True
-) -> Step:
+def capture(step: Step, state: Sequence[torch.Tensor], arguments: Sequence[torch.Tensor], layout: bool = True) -> Step:
     """Return `step` as a replay of its kernels, for arguments of just these shapes and types.
 
     The step runs once to be written down; then `state` and torch's random state are put back, so that nothing has
@@ -71,7 +69,11 @@ def capture(
     """
     before = [tensor.detach().clone() for tensor in state]
     try:
-        with torch.random.fork_rng(devices=_cuda_devices(state)), _Guard(), Layout() if layout else contextlib.nullcontext():
+        with (
+            torch.random.fork_rng(devices=_cuda_devices(state)),
+            _Guard(),
+            Layout() if layout else contextlib.nullcontext(),
+        ):
             graph = make_fx(lambda _, *given: step(*given))(list(state), *arguments)
         replay = lower(graph, state)
     except CannotCapture:

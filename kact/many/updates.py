@@ -35,9 +35,7 @@ class Update:
         self.optimizer = optimizers[0]
         self.weights = weights
         self.slots = slots
-        self._slot_of = {
-            id(variable): slot for variable, slot in zip(self.optimizer.variables, slots, strict=True)
-        }
+        self._slot_of = {id(variable): slot for variable, slot in zip(self.optimizer.variables, slots, strict=True)}
         schedules = [optimizer._learning_rate for optimizer in optimizers]
         self.state: Tensors = []
         if isinstance(schedules[0], LearningRate):
