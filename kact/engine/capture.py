@@ -69,11 +69,8 @@ def capture(step: Step, state: Sequence[torch.Tensor], arguments: Sequence[torch
     """
     before = [tensor.detach().clone() for tensor in state]
     try:
-        with (
-            torch.random.fork_rng(devices=_cuda_devices(state)),
-            _Guard(),
-            Layout() if layout else contextlib.nullcontext(),
-        ):
+        lean = Layout() if layout else contextlib.nullcontext()
+        with torch.random.fork_rng(devices=_cuda_devices(state)), _Guard(), lean:
             graph = make_fx(lambda _, *given: step(*given))(list(state), *arguments)
         replay = lower(graph, state)
     except CannotCapture:

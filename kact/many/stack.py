@@ -1,7 +1,7 @@
-"""Many models of one architecture trained as one program on torch: their variables lie side by side, one step moves all.
+"""Many models of one architecture, trained as one program on torch: their variables lie side by side.
 
-The step is Keras' own model under `torch.func`'s `vmap(grad)`, written down once as kernels over all members. Each Keras
-variable of a member is a view of its row, so that whatever reads or sets a member's weights works as ever.
+The step is Keras' own model under `torch.func`'s `vmap(grad)`, written down once as kernels over all members. Each
+Keras variable of a member is a view of its row, so that whatever reads or sets a member's weights works as ever.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ class Stack:
 
         def objective(
             weights: list[torch.Tensor], others: list[torch.Tensor], penalty: Any, factor: Any, *batch: torch.Tensor
-        ) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
+        ) -> tuple[torch.Tensor, tuple[Any, ...]]:
             images, labels, *drawn = batch
             with _AnyLayout(), self.masks.used(drawn):
                 outputs, others = self.model.stateless_call(weights, others, images.to(torch.float32), training=True)
