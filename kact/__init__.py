@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from kact import activations, models, tasks
     from kact.errors import KactError
     from kact.experiment import Experiment
+    from kact.many import run_many
     from kact.models import build_model
     from kact.predict import Predictor
     from kact.runs import Run
@@ -29,6 +30,7 @@ __all__ = [
     "load_task",
     "models",
     "run",
+    "run_many",
     "tasks",
 ]
 
@@ -40,6 +42,7 @@ _HOMES = {
     "build_model": "models",
     "load_task": "tasks",
     "run": "train",
+    "run_many": "many",
 }
 
 

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     import keras
 
     from kact.experiment import Experiment
+    from kact.progress import Progress
     from kact.runs import Row
     from kact.tasks import TaskData
-    from kact.train import Progress
 
 
 @dataclass

@@ -159,8 +159,8 @@ class Predictor:
         self, sentences: Sequence[Sequence[str]], labels: Sequence[Sequence[int]]
     ) -> tuple[EncodedSplit, np.ndarray]:
         """Return sentences as the tagger takes them, and its outputs, `(tokens, tags)`."""
-        from kact.text.token_batches import predict_tokens
         from kact.text.encoded import EncodedSplit
+        from kact.text.token_batches import predict_tokens
 
         if self.task.input != "words":
             raise KactError(

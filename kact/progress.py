@@ -6,12 +6,25 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from tqdm import tqdm
 
 from kact.experiment import Experiment
 from kact.runs import Row
+
+
+class Progress(Protocol):
+    """What is told of a run while it trains."""
+
+    def started(self, experiment: Experiment, directory: Path, device: str, epochs_done: int) -> None:
+        """Training begins, or goes on after `epochs_done` epochs."""
+
+    def batch_done(self, done: int, total: int) -> None:
+        """One more of an epoch's batches is done."""
+
+    def epoch_done(self, row: Row, epochs: int, seconds: float) -> None:
+        """An epoch is done and safe on disk."""
 
 
 class Console:

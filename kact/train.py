@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,8 +21,9 @@ from kact.assembly import build_network, epoch_batches, load_arrays_of
 from kact.errors import KactError
 from kact.experiment import Experiment
 from kact.files import atomic
+from kact.models import layers_of
 from kact.runs import Checkpoint, Row, Run, RunDirectory
-from kact.scores import score, tag_scores
+from kact.scores import loss_and_accuracy, score, tag_scores
 from kact.stopping import best_epoch, stopped_by
 from kact.tasks import TaskData
 from kact.text.encoded import EncodedData
@@ -31,19 +32,7 @@ if TYPE_CHECKING:
     import keras
 
     from kact.engine.stock import StockEngine
-
-
-class Progress(Protocol):
-    """What is told of a run while it trains."""
-
-    def started(self, experiment: Experiment, directory: Path, device: str, epochs_done: int) -> None:
-        """Training begins, or goes on after `epochs_done` epochs."""
-
-    def batch_done(self, done: int, total: int) -> None:
-        """One more of an epoch's batches is done."""
-
-    def epoch_done(self, row: Row, epochs: int, seconds: float) -> None:
-        """An epoch is done and safe on disk."""
+    from kact.progress import Progress
 
 
 def run(
@@ -112,11 +101,18 @@ class Training:
     backbone_sha256: str | None = None
 
     @classmethod
-    def prepare(cls, experiment: Experiment, directory: RunDirectory, device: str, engine: str = "auto") -> Training:
-        """Load the data and build the model, before anything is written."""
+    def prepare(
+        cls,
+        experiment: Experiment,
+        directory: RunDirectory,
+        device: str,
+        engine: str = "auto",
+        data: TaskData | EncodedData | None = None,
+    ) -> Training:
+        """Load the data, unless it is here already, and build the model, before anything is written."""
         from kact.engine import make_engine
 
-        data = load_arrays_of(experiment)
+        data = load_arrays_of(experiment) if data is None else data
         if experiment.batch_size > len(data.train):
             raise KactError.parameter(
                 "batch_size", experiment.batch_size, f"at most the number of training examples, {len(data.train)}"
@@ -179,37 +175,51 @@ class Training:
             reason = self.engine.reason
             where = self.device if reason is None else f"{self.device} (with stock Keras: {reason})"
             progress.started(experiment, self.directory.path, where, done)
-        while stopped_by(experiment, self.checkpoint) is None:
+        while self.stopped is None:
             epoch = len(self.checkpoint.history)
             began = time.perf_counter()
             batches = epoch_batches(experiment, self.data, epoch)
             tell = None if progress is None else _batch_teller(progress, len(batches))
-            rate = float(backend.to_numpy(self._optimizer.learning_rate))
+            rate = self.learning_rate
             trained = self.engine.train_epoch(batches, tell)
             seconds = time.perf_counter() - began
-            row = {"epoch": epoch + 1, "learning_rate": rate, **_prefixed("train", trained), **self._validate()}
-            self._keep(row, seconds)
+            row = self.keep_epoch(rate, trained, seconds)
+            self.save()
             if progress is not None:
                 progress.epoch_done(row, experiment.epochs, seconds)
+
+    @property
+    def learning_rate(self) -> float:
+        """Of the next step."""
+        return float(backend.to_numpy(self._optimizer.learning_rate))
+
+    @property
+    def stopped(self) -> str | None:
+        """The rule that ends the run here, if one does."""
+        return stopped_by(self.experiment, self.checkpoint)
+
+    def take_kept(self) -> list[np.ndarray]:
+        """Give the model the weights that the run keeps, and return them; none if it diverged in its first epoch."""
+        checkpoint = self.checkpoint
+        kept = checkpoint.weights if self._keeps_last else checkpoint.best_weights
+        if kept:
+            _assign(self.model.variables, kept, self.directory.checkpoint_path)
+        return kept
 
     def finish(self) -> None:
         """Score the kept weights on every split, save them, and write the run's metrics."""
         experiment, checkpoint, directory = self.experiment, self.checkpoint, self.directory
-        stopped = stopped_by(experiment, checkpoint)
-        last = experiment.keep == "last" and stopped != "diverged"
-        kept = checkpoint.weights if last else checkpoint.best_weights
+        kept = self.take_kept()
         scores: dict[str, Any] = {"train": None, "validation": None, "test": None}
         inference_seconds = None
         if kept:
-            _assign(self.model.variables, kept, directory.checkpoint_path)
             # Train comes first, with whatever is compiled on first use; the last one's seconds are noted.
             for name in scores:
                 split = getattr(self.data, name)
                 if not len(split):  # validation, where it is trained on
                     continue
-                began = time.perf_counter()
-                outputs, labels = self.engine.outputs_of(split)
-                inference_seconds = (time.perf_counter() - began) * 10_000 / len(labels)
+                outputs, labels, seconds = self.engine.timed_outputs_of(split)
+                inference_seconds = seconds * 10_000 / len(labels)
                 scores[name] = score(outputs, labels, self.data.task.labels, experiment.loss)
                 if isinstance(self.data, EncodedData):
                     scores[name] |= tag_scores(outputs, split, self.data.unknown_tags[name])
@@ -226,11 +236,11 @@ class Training:
         unit, trained_on = ("tokens", len(self.data.train.labels)) if tags else ("images", len(self.data.train))
         directory.finish(
             {
-                "status": "diverged" if stopped == "diverged" else "finished",
-                "stopped_by": stopped,
+                "status": "diverged" if self.stopped == "diverged" else "finished",
+                "stopped_by": self.stopped,
                 "epochs": len(checkpoint.history),
                 "best_epoch": checkpoint.best_epoch,
-                "kept_epoch": len(checkpoint.history) if last else checkpoint.best_epoch,
+                "kept_epoch": len(checkpoint.history) if self._keeps_last else checkpoint.best_epoch,
                 **scores,
                 "timing": {
                     "train_seconds": seconds,
@@ -243,12 +253,12 @@ class Training:
                     "input_shape": list(self.data.task.input_shape),
                     "fit": self.data.task.fit,
                 },
-                "model": {"parameters": self.model.count_params(), "layers": _layers(self.model)},
+                "model": {"parameters": self.model.count_params(), "layers": layers_of(self.model)},
                 "provenance": {
                     "backend": backend.name(),
                     "device": self.device,
                     "precision": experiment.precision,
-                    "step": {"kind": self.engine.name, "reason": self.engine.reason},
+                    "step": {"kind": self.engine.name, "reason": self.engine.reason, **self.engine.facts},
                     "data": self.data.fingerprint,
                     **({"resources": self.data.resources} if isinstance(self.data, EncodedData) else {}),
                     "backbone": self.backbone_sha256,
@@ -261,15 +271,31 @@ class Training:
     def _optimizer(self) -> keras.Optimizer:
         return self.model.optimizer
 
+    @property
+    def _keeps_last(self) -> bool:
+        return self.experiment.keep == "last" and self.stopped != "diverged"
+
     def _validate(self) -> Row:
         """Return validation's scores; none where it is trained on."""
         if not len(self.data.validation):
             return {}
         found = self.engine.outputs_of(self.data.validation)
-        return _prefixed("validation", _loss_and_accuracy(*found, self.experiment.loss))
+        return _prefixed("validation", loss_and_accuracy(*found, self.experiment.loss))
 
-    def _keep(self, row: Row, seconds: float) -> None:
+    def keep_epoch(self, rate: float, trained: dict[str, float], seconds: float) -> Row:
+        """Score an epoch that was just trained on validation, and note it and where it led in the checkpoint.
+
+        Args:
+            rate: the learning rate that it began with.
+            trained: its `loss` and `accuracy` on train.
+            seconds: that it took.
+
+        Returns:
+            The epoch's row of the history.
+        """
         checkpoint, experiment = self.checkpoint, self.experiment
+        epoch = len(checkpoint.history) + 1
+        row = {"epoch": epoch, "learning_rate": rate, **_prefixed("train", trained), **self._validate()}
         checkpoint.history.append(row)
         checkpoint.epoch_seconds.append(seconds)
         checkpoint.weights = [backend.to_numpy(variable) for variable in self.model.variables]
@@ -279,10 +305,14 @@ class Training:
             checkpoint.best_weights = checkpoint.weights
         checkpoint.best_epoch = best
         if experiment.test_curve:
-            scores = _loss_and_accuracy(*self.engine.outputs_of(self.data.test), experiment.loss)
+            scores = loss_and_accuracy(*self.engine.outputs_of(self.data.test), experiment.loss)
             checkpoint.test_curve.append({"epoch": row["epoch"], **_prefixed("test_curve", scores)})
-        checkpoint.save(self.directory.checkpoint_path)
-        self.directory.write_table("history.csv", checkpoint.history)
+        return row
+
+    def save(self) -> None:
+        """Write the checkpoint and the history, so that the epochs done are safe."""
+        self.checkpoint.save(self.directory.checkpoint_path)
+        self.directory.write_table("history.csv", self.checkpoint.history)
 
     def _inference_model(self, weights: list[np.ndarray]) -> keras.Model:
         """Return the same network without its optimizer, which is all that a saved file should hold."""
@@ -307,25 +337,6 @@ def _assign(variables: Sequence[Any], values: Sequence[np.ndarray], path: Path) 
 
 def _batch_teller(progress: Progress, total: int) -> Callable[[int], None]:
     return lambda done: progress.batch_done(done, total)
-
-
-def _layers(model: keras.Model) -> list[dict[str, Any]]:
-    return [
-        {
-            "name": layer.name,
-            "kind": type(layer).__name__,
-            "output_shape": list(layer.output.shape[1:]),
-            "parameters": layer.count_params(),
-        }
-        for layer in model.layers
-    ]
-
-
-def _loss_and_accuracy(outputs: np.ndarray, labels: np.ndarray, loss: str) -> dict[str, float]:
-    return {
-        "loss": losses.data_loss(outputs, labels, loss),
-        "accuracy": float(np.mean(outputs.argmax(axis=-1) == labels)),
-    }
 
 
 def _prefixed(split: str, scores: dict[str, float]) -> Row:

@@ -61,6 +61,7 @@ def capture(
     state: Sequence[torch.Tensor],
     arguments: Sequence[torch.Tensor],
     longer: Sequence[torch.Tensor] | None = None,
+    *,
     layout: bool = True,
 ) -> Step:
     """Return `step` as a replay of its kernels, for arguments of just these shapes and types.
@@ -80,11 +81,8 @@ def capture(
     """
     before = [tensor.detach().clone() for tensor in state]
     try:
-        with (
-            torch.random.fork_rng(devices=_cuda_devices(state)),
-            _Guard(),
-            Layout() if layout else contextlib.nullcontext(),
-        ):
+        lean = Layout() if layout else contextlib.nullcontext()
+        with torch.random.fork_rng(devices=_cuda_devices(state)), _Guard(), lean:
             graph = _traced(step, state, arguments)
             if longer is not None:
                 graph = unite(graph, _traced(step, state, longer), sized=len(state))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -33,6 +34,7 @@ class StockEngine:
 
     name = "stock"
     reason: str | None = None  # why it runs where captured steps were wanted
+    facts: Mapping[str, Any] = {}  # what else a run's metrics say of the step
 
     def __init__(self, model: keras.Model, optimizer: keras.Optimizer, loss: Callable[..., Any], l2: float) -> None:
         self.model = model
@@ -89,6 +91,11 @@ class StockEngine:
             return predict_tokens(self.model, split), split.labels
         inputs, labels = split.arrays()
         return self.predict(inputs), labels
+
+    def timed_outputs_of(self, split: Split | EncodedSplit) -> tuple[np.ndarray, np.ndarray, float]:
+        """Return what `outputs_of` does, and the seconds that it took."""
+        began = time.perf_counter()
+        return *self.outputs_of(split), time.perf_counter() - began
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
         """Return the model's outputs, `(n, classes)` float32, for stored inputs `(n, height, width, channels)`."""

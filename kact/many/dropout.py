@@ -1,7 +1,7 @@
 """Dropout for many members at once: each member's masks from its own stream, as if it trained alone.
 
-On a CPU PyTorch draws a mask from one generator, a Bernoulli number an element, in the order in which layers are called;
-here each member has a generator with its own run's seed, and the masks are drawn before the step that uses them.
+On a CPU PyTorch draws masks from one generator, a Bernoulli number an element, in the order in which layers are called.
+Here each member has a generator with its own run's seed, and the masks are drawn before the step that uses them.
 """
 
 from __future__ import annotations

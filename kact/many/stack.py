@@ -1,11 +1,12 @@
-"""Many models of one architecture trained as one program on torch: their variables lie side by side, one step moves all.
+"""Many models of one architecture, trained as one program on torch: their variables lie side by side.
 
-The step is Keras' own model under `torch.func`'s `vmap(grad)`, written down once as kernels over all members. Each Keras
-variable of a member is a view of its row, so that whatever reads or sets a member's weights works as ever.
+The step is Keras' own model under `torch.func`'s `vmap(grad)`, written down once as kernels over all members. Each
+Keras variable of a member is a view of its row, so that whatever reads or sets a member's weights works as ever.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from torch.func import grad, vmap
 from torch.overrides import TorchFunctionMode
 
 from kact import backend
-from kact.engine.capture import CannotCapture, Step, capture
+from kact.engine.capture import Step, capture
 from kact.many.dropout import Masks
 from kact.many.updates import make_update
 from kact.tasks import Split
@@ -53,6 +54,7 @@ class Stack:
         self._state = [*self.weights, *self.others, *slots, self.sums, *self.update.state]
         self._captured: dict[tuple[Any, ...], Step] = {}
         self._held: tuple[Split, torch.Tensor, torch.Tensor] | None = None
+        self._made: dict[int, tuple[Split, np.ndarray, float]] = {}
 
     def __len__(self) -> int:
         return len(self.models)
@@ -83,6 +85,7 @@ class Stack:
         """
         first = batches[0]
         self.prepare(first)
+        self.forget()
         images, labels = self._on_device(first.split)
         orders = torch.from_numpy(np.stack([one.order for one in batches]))  # (members, examples)
         for model, one in zip(self.models, batches, strict=True):
@@ -108,9 +111,22 @@ class Stack:
         losses, right = (self.sums / len(first.split)).tolist()
         return [{"loss": loss, "accuracy": accuracy} for loss, accuracy in zip(losses, right, strict=True)]
 
-    def outputs_of(self, split: Split) -> np.ndarray:
-        """Return every member's outputs for a whole split, `(members, n, classes)` float32."""
-        inputs, _ = split.arrays()
+    def outputs_of(self, split: Split) -> tuple[np.ndarray, float]:
+        """Return every member's outputs for a whole split, `(members, n, classes)` float32, and the seconds it took.
+
+        They are kept until the members train, or `forget` is called.
+        """
+        if id(split) not in self._made:
+            began = time.perf_counter()
+            outputs = self._outputs(split.arrays()[0])
+            self._made[id(split)] = split, outputs, time.perf_counter() - began
+        return self._made[id(split)][1:]
+
+    def forget(self) -> None:
+        """Forget the outputs that were kept: somebody has set a member's weights."""
+        self._made.clear()
+
+    def _outputs(self, inputs: np.ndarray) -> np.ndarray:
         most = max(1, _PREDICTED_AT_ONCE // len(self))
         size = min(1 << (most.bit_length() - 1), 1 << (len(inputs) - 1).bit_length())  # few sizes: each is captured
         parts = []
@@ -137,7 +153,7 @@ class Stack:
 
         def objective(
             weights: list[torch.Tensor], others: list[torch.Tensor], penalty: Any, factor: Any, *batch: torch.Tensor
-        ) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
+        ) -> tuple[torch.Tensor, tuple[Any, ...]]:
             images, labels, *drawn = batch
             with _AnyLayout(), self.masks.used(drawn):
                 outputs, others = self.model.stateless_call(weights, others, images.to(torch.float32), training=True)
@@ -208,6 +224,3 @@ def _side_by_side(variables: Sequence[Sequence[Any]]) -> list[torch.Tensor]:
             variable.value.data = row
         stacked.append(rows)
     return stacked
-
-
-__all__ = ["CannotCapture", "Stack"]

@@ -1,4 +1,4 @@
-"""How an optimizer moves many members at once: Keras' arithmetic, in PyTorch's fused kernels where they can be made to it.
+"""How an optimizer moves many members at once: Keras' arithmetic, in PyTorch's fused kernels where they can do it.
 
 The fused kernels read and write each weight once, where Keras' own lists of kernels do so ten times over. Whatever has
 no such kernel runs Keras' `update_step` for all members under `vmap`.
@@ -35,9 +35,7 @@ class Update:
         self.optimizer = optimizers[0]
         self.weights = weights
         self.slots = slots
-        self._slot_of = {
-            id(variable): slot for variable, slot in zip(self.optimizer.variables, slots, strict=True)
-        }
+        self._slot_of = {id(variable): slot for variable, slot in zip(self.optimizer.variables, slots, strict=True)}
         schedules = [optimizer._learning_rate for optimizer in optimizers]
         self.state: Tensors = []
         if isinstance(schedules[0], LearningRate):

@@ -43,6 +43,7 @@ __all__ = [
     "build_model",
     "build_tagger",
     "habitual_batch_norm",
+    "layers_of",
     "make_model",
 ]
 
@@ -143,3 +144,16 @@ def build_model(
         x = keras.layers.Rescaling(scale, offset, name="normalize")(x)
     outputs = blocks.logits(sizes.hidden(x, blocks), classes)
     return keras.Model(inputs, outputs, name=sizes.name)
+
+
+def layers_of(model: keras.Model) -> list[dict[str, Any]]:
+    """Return each layer's name, kind, output shape without the batch, and number of parameters."""
+    return [
+        {
+            "name": layer.name,
+            "kind": type(layer).__name__,
+            "output_shape": list(layer.output.shape[1:]),
+            "parameters": layer.count_params(),
+        }
+        for layer in model.layers
+    ]
