@@ -1,4 +1,4 @@
-"""Figures, drawn from results alone; each is a Matplotlib figure of its own, without pyplot or a global setting changed.
+"""Figures, drawn from results alone: each a Matplotlib figure of its own, without pyplot; no global setting changes.
 
 `inside` draws one run; `scores`, `epochs` and `grids` draw a study. `style` says how all look, and writes them.
 

@@ -32,13 +32,13 @@ HATCHES = ("", "//", "..", "\\\\", "xx", "--", "++", "oo", "**", "||")
 def series(names: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Return how each of several named series is drawn: Matplotlib's `color`, `marker`, `linestyle` and `hatch`.
 
-    No two of 28 share a colour and a line style, and neighbours share nothing.
+    No two of the first 28 share both colour and line style, and neighbours share nothing.
     """
     return {
         name: {
             "color": COLOURS[i % len(COLOURS)],
             "marker": MARKERS[i % len(MARKERS)],
-            "linestyle": LINES[(i + i // len(COLOURS)) % len(LINES)],
+            "linestyle": LINES[i % len(LINES)],
             "hatch": HATCHES[i % len(HATCHES)],
         }
         for i, name in enumerate(names)
@@ -88,7 +88,7 @@ def write(figure: Figure, path: Path, *, text: bool = True) -> Path:
     if kind not in FORMATS:
         raise KactError.parameter("out", str(path), "a file name that ends in", choices=[f".{one}" for one in FORMATS])
     about = {"Date": None} if kind == "svg" else {}  # the same results give the same file
-    settings = {"svg.hashsalt": "kact", "svg.fonttype": "none" if text else "path"}
+    settings: Any = {"svg.hashsalt": "kact", "svg.fonttype": "none" if text else "path"}
     with matplotlib.rc_context(settings), atomic(path) as temporary:
         figure.savefig(temporary, format=kind, metadata=about)
     return path
