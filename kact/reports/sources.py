@@ -1,0 +1,152 @@
+"""Where a report's results come from: a study in runs/, a study's directory, a run's, or a folder of runs.
+
+>>> find("no-such-study", Path("no-such-folder"))
+Traceback (most recent call last):
+kact.errors.KactError: There is no study or run 'no-such-study': it is no directory, and 'no-such-folder' holds none so called.
+See what there is: kact study list
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from kact.studies.results import ResultsTable
+from kact.studies.study import Study
+
+from kact.errors import KactError, nearest
+from kact.reports.material import Material
+from kact.reports.pooling import pool
+from kact.runs import Run
+from kact.studies.row import ResultRow
+
+DATABASE, STUDY, EXPERIMENT = "results.sqlite", "study.toml", "experiment.toml"
+
+
+def gather(names: Sequence[str], runs: str | Path = "runs") -> Material:
+    """Return what the named studies and runs hold, as one material.
+
+    Args:
+        names: of studies in `runs`, or directories of studies, of runs, or of several runs.
+        runs: where names are looked for.
+
+    Raises:
+        KactError: if one is not there or damaged, or there is no finished run in any.
+    """
+    if not names:
+        raise KactError("There is nothing to report.", "Name studies or runs: kact report NAME_OR_DIRECTORY ...")
+    studies, plain = [], []
+    for folder in dict.fromkeys(find(name, Path(runs)) for name in names):
+        if (folder / DATABASE).is_file():
+            studies.append(of_study(folder))
+        else:
+            plain += [folder] if (folder / EXPERIMENT).is_file() else _runs_in(folder)
+    materials = [*studies, *([of_runs(plain)] if plain else [])]
+    if not any(material.compared for material in materials):
+        raise _nothing(materials, names)
+    return materials[0] if len(materials) == 1 and studies else pool(materials)
+
+
+def find(name: str, runs: Path) -> Path:
+    """Return the directory that a name means.
+
+    Raises:
+        KactError: if there is none, with the nearest name that there is.
+    """
+    for folder in (Path(name), runs / name):
+        if folder.is_dir() and _holds_results(folder):
+            return folder
+    known = sorted(one.name for one in runs.iterdir() if _holds_results(one)) if runs.is_dir() else []
+    guess = nearest(name, known)
+    meant = f" Did you mean {guess!r}?" if guess else ""
+    if Path(name).is_dir() or (runs / name).is_dir():
+        place = name if Path(name).is_dir() else runs / name
+        raise KactError(
+            f"'{place}' holds no study and no run: neither {DATABASE} nor {EXPERIMENT} is in it.{meant}",
+            "Run a study first: kact study run NAME",
+        )
+    raise KactError(
+        f"There is no study or run {name!r}: it is no directory, and '{runs}' holds none so called.{meant}",
+        "See what there is: kact study list" if not guess else f"Try: kact report {guess}",
+    )
+
+
+def of_study(folder: Path) -> Material:
+    """Return the results of a study's directory.
+
+    Raises:
+        KactError: if its database or its study file is damaged.
+    """
+    rows = tuple(ResultsTable(folder / DATABASE).rows())
+    study = Study.load(folder)
+    return Material(
+        name=study.name or folder.name,
+        rows=rows,
+        factors=study.factors,
+        compare=study.compare,
+        score=study.score,
+        title=study.title,
+        question=study.question,
+        source=" ".join(filter(None, (study.study and f"Study {study.study}.", study.source))),
+        notes=tuple(study.notes),
+        published=tuple(study.published),
+        figures=tuple(study.figures),
+        quick=study.quick,
+        planned=study.run_count("compare"),
+        folders={(row.hash, row.seed): folder for row in rows},
+    )
+
+
+def of_runs(folders: Sequence[Path]) -> Material:
+    """Return plain runs as a material; those that are not finished are counted as missing.
+
+    Raises:
+        KactError: if one is damaged.
+    """
+    rows, unfinished, places = [], [], {}
+    for folder in folders:
+        if not (folder / "metrics.json").is_file():
+            unfinished.append(folder.name)
+            continue
+        run = Run.load(folder)
+        rows.append(
+            ResultRow(
+                hash=run.experiment.hash,
+                seed=run.experiment.seed,
+                stage="compare",
+                cell={"activation": run.experiment.activation},
+                experiment=run.experiment.to_dict(),
+                status=run.metrics["status"],
+                metrics=run.metrics,
+                history=run.history,
+                path=folder.name,
+            )
+        )
+        places[(run.experiment.hash, run.experiment.seed)] = folder.parent
+    activations = tuple(dict.fromkeys(row.cell["activation"] for row in rows))
+    return Material(
+        name=folders[0].name if len(folders) == 1 else f"{len(folders)} runs",
+        rows=tuple(rows),
+        factors={"activation": activations},
+        planned=len(folders),
+        remarks=tuple(f"The run {name} is not finished and is left out." for name in unfinished),
+        folders=places,
+    )
+
+
+def _holds_results(folder: Path) -> bool:
+    if (folder / DATABASE).is_file() or (folder / EXPERIMENT).is_file():
+        return True
+    return folder.is_dir() and bool(_runs_in(folder))
+
+
+def _runs_in(folder: Path) -> list[Path]:
+    return sorted(file.parent for file in folder.glob(f"*/{EXPERIMENT}"))
+
+
+def _nothing(materials: Sequence[Material], names: Sequence[str]) -> KactError:
+    begun = sum(len(material.rows) for material in materials)
+    what = f"has {begun} tuning runs and none that is compared yet" if begun else "has no finished run yet"
+    return KactError(
+        f"There is nothing to report: {', '.join(names)} {what}.", f"Go on with: kact study run {names[0]}"
+    )
