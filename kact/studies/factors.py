@@ -1,0 +1,82 @@
+"""Factors: what a study varies, as names with their values, checked and made unchangeable.
+
+>>> factor_values("grid", {"model.hidden_units": [[32], [32, 32]]})
+{'model.hidden_units': ((32,), (32, 32))}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kact.errors import KactError
+
+
+def factor_values(where: str, given: Mapping[str, Any], together: bool = False) -> dict[str, tuple[Any, ...]]:
+    """Return each factor's values as a tuple.
+
+    Args:
+        where: "grid", "zip" or "tune", named in errors.
+        given: factor to a list of its values.
+        together: whether the lists go together, so that they must be of one length.
+
+    Raises:
+        KactError: for no list, an empty one, or one value twice in a list that stands for itself.
+    """
+    check_table(where, given)
+    for name, values in given.items():
+        if isinstance(values, str) or not isinstance(values, Sequence) or not values:
+            raise KactError.parameter(f"{where}: {name}", values, "a list of at least one value")
+    found = {name: tuple(frozen(value) for value in values) for name, values in given.items()}
+    for name, values in found.items():
+        for value in () if together else values:
+            if values.count(value) > 1:
+                raise KactError(f"The value {value!r} comes twice in {where}: {name}.", "Take one of them out.")
+    if together and len({len(values) for values in found.values()}) != 1:
+        sizes = ", ".join(f"{name} has {len(values)}" for name, values in found.items()) or "there are none"
+        raise KactError(f"The lists of a [[{where}]] go together and must be of one length: {sizes}.")
+    return found
+
+
+def check_table(where: str, given: object) -> None:
+    """Raise unless `given` is a table, names to values."""
+    if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
+        raise KactError.parameter(where, given, "a table")
+
+
+def frozen(value: Any) -> Any:
+    """Return a value of TOML or JSON with tuples in place of lists, so that nothing changes it.
+
+    Example:
+        >>> frozen([32, [1, 2]])
+        (32, (1, 2))
+    """
+    if isinstance(value, list | tuple):
+        return tuple(frozen(one) for one in value)
+    if isinstance(value, Mapping):
+        return {name: frozen(one) for name, one in value.items()}
+    return value
+
+
+def thawed(value: Any) -> Any:
+    """Return a value as TOML and JSON have it: lists for tuples, plain tables.
+
+    Example:
+        >>> thawed((32, (1, 2)))
+        [32, [1, 2]]
+    """
+    if isinstance(value, list | tuple):
+        return [thawed(one) for one in value]
+    if isinstance(value, Mapping):
+        return {name: thawed(one) for name, one in value.items()}
+    return value
+
+
+def in_words(cell: Mapping[str, Any]) -> str:
+    """Return a cell for people.
+
+    Example:
+        >>> in_words({"activation": "mish", "batch_size": 24})
+        'activation mish, batch_size 24'
+    """
+    return ", ".join(f"{name} {thawed(value)}" for name, value in cell.items()) or "the only cell"

@@ -1,0 +1,247 @@
+"""Study: a grid of experiments times seeds, with what is tuned before and what was published beside it.
+
+>>> study = Study(name="two", compare="activation", base={"task": "digits"}, grid={"activation": ["relu", "mish"]}, seeds=2)
+>>> [(cell, experiment.seed) for cell, experiment in study.experiments("compare")][:2]
+[({'activation': 'relu'}, 0), ({'activation': 'mish'}, 0)]
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kact.errors import KactError
+from kact.experiment import Experiment, default_model
+from kact.models import habitual_batch_norm, make_model
+from kact.settings import check_settings, setting
+from kact.spec import choose
+from kact.studies.factors import check_table, factor_values, frozen, in_words
+from kact.studies.row import STAGES
+from kact.studies.tune import Tune, seeds_of
+
+SCORES = ("accuracy", "loss", "precision", "recall", "f1", "unseen_accuracy", "sequence_accuracy")
+
+_CHECKED_CELLS = 2_000  # a larger grid is checked value by value at first, and cell by cell when it runs
+_LABEL, _SIZE = "label.", "model."
+_FIELDS = tuple(one.name for one in dataclasses.fields(Experiment) if one.name != "seed")
+
+
+@dataclass(frozen=True)
+class Study:
+    """What is trained and what is asked, checked when it is built.
+
+    A factor is any field of `Experiment`, a size of the model ("model.hidden_units"), or in `zips` a label
+    ("label.depth"), which changes nothing and gives reports a name: in `factors` and in cells it is "depth".
+
+    Attributes:
+        compare: the factor whose values are compared, paired by seed, within each combination of the others.
+        score: the test score that is compared, one of `SCORES`.
+        seeds: of the compared runs; a number stands for as many, from 0.
+        figures: those that a report draws; it chooses by itself where there are none.
+        expected: what to expect of it, such as {"machine": "2 CPU cores", "hours": 3.5}.
+        base: fields of `Experiment` that all runs share.
+        grid: factor to its values; all combinations run.
+        zips: factors to values that go together, one mapping a group.
+        tune: what is chosen on validation first, for each value of `compare`.
+        published: a mapping each: "cell" (factor to value), and the numbers beside it.
+        continue_epochs: a run goes on from the one that differs in nothing but fewer epochs, as one curve.
+        quick: whether this is the quick form, which proves nothing.
+        header: the comment on top of its file.
+
+    Raises:
+        KactError: for the first thing that is unusable, two cells that are the same experiment among them.
+    """
+
+    name: str = setting("study", "what its directory is called")
+    title: str = setting("", "of the report")
+    study: str = setting("", "its number in the list of published studies")
+    source: str = setting("", "who published it, and when")
+    question: str = setting("", "what it asks")
+    notes: tuple[str, ...] = setting((), "what was left open, and what was chosen")
+    compare: str = setting("activation", "the factor that is compared")
+    score: str = setting("accuracy", "the test score that is compared", choices=SCORES)
+    seeds: tuple[int, ...] = setting(1, "of the compared runs", at_least=0)
+    figures: tuple[str, ...] = setting((), "figures of the report")
+    continue_epochs: bool = setting(False, "longer runs go on from shorter ones")
+    quick: bool = setting(False, "the quick form")
+    header: str = setting("", "the comment on top of its file")
+    expected: Mapping[str, Any] = field(default_factory=dict)
+    base: Mapping[str, Any] = field(default_factory=dict)
+    grid: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    zips: Sequence[Mapping[str, Sequence[Any]]] = ()
+    tune: Tune | None = None
+    published: Sequence[Mapping[str, Any]] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "seeds", seeds_of(self.seeds, "seeds"))
+        check_settings(self)
+        for name in ("expected", "base", "grid"):
+            check_table(name, getattr(self, name))
+        object.__setattr__(self, "base", dict(self.base))
+        object.__setattr__(self, "grid", factor_values("grid", self.grid))
+        object.__setattr__(self, "zips", tuple(factor_values("zip", group, together=True) for group in self.zips))
+        object.__setattr__(self, "published", tuple(self.published))
+        self._check_factors()
+        self._check_published()
+        self._check_cells()
+
+    @classmethod
+    def load(cls, name_or_path: str | Path, quick: bool = False) -> Study:
+        """Return a bundled study by its name, or one in a TOML file, or the one that a study's directory holds.
+
+        Args:
+            name_or_path: such as "cifar-lenet", "my-study.toml" or "runs/cifar-lenet".
+            quick: apply what the file's [quick] table changes.
+
+        Raises:
+            KactError: if there is none, or its file is unusable; it names the file.
+
+        Example:
+            >>> Study.load("cifar-lenet").study
+            '1a'
+        """
+        from kact.studies.study_file import load
+
+        return load(name_or_path, quick)
+
+    @property
+    def factors(self) -> dict[str, tuple[Any, ...]]:
+        """Each factor's values, in the order of the file; those of a zip go together."""
+        found = dict(self.grid)
+        for group in self.zips:
+            found |= {_bare(name): values for name, values in group.items()}
+        return found
+
+    @property
+    def cell_count(self) -> int:
+        """How many cells there are: all combinations of the grid and of the zips' groups."""
+        return math.prod([len(values) for values in self.grid.values()] + [len(_first(group)) for group in self.zips])
+
+    def run_count(self, stage: str) -> int:
+        """How many runs a stage has."""
+        if stage == "compare":
+            return self.cell_count * len(self.seeds)
+        return 0 if self.tune is None else self.cell_count * self.tune.candidate_count * len(self.tune.seeds)
+
+    def cells(self) -> Iterator[dict[str, Any]]:
+        """Yield each cell, factor to value."""
+        for settings in self._combinations():
+            yield {_bare(name): value for name, value in settings.items()}
+
+    def experiments(
+        self, stage: str, chosen: Mapping[tuple[Any, ...], Mapping[str, Any]] | None = None
+    ) -> Iterator[tuple[dict[str, Any], Experiment]]:
+        """Yield (cell, experiment) for each run of a stage: every cell with the first seed, then with the next.
+
+        Args:
+            stage: "tune" (cells carry the candidate's settings too) or "compare".
+            chosen: tuned settings by `Tune.group` of a cell, as `kact.studies.tune.choose_settings` gives them; where
+                there are none the first candidate stands in, which is good for counting.
+
+        Raises:
+            KactError: if two cells are the same experiment, or a combination is unusable.
+        """
+        choose(stage, STAGES, {}, "stage")
+        if stage == "tune" and self.tune is None:
+            return
+        seeds = self.tune.seeds if stage == "tune" and self.tune else self.seeds
+        described: dict[str, dict[str, Any]] = {}
+        for seed in seeds:
+            for cell, settings in self._settings(stage, chosen):
+                experiment = self._experiment(settings).replace(seed=seed)
+                if described.setdefault(experiment.hash, cell) != cell:
+                    raise KactError(
+                        f"Two cells are the same experiment: {in_words(described[experiment.hash])} and {in_words(cell)}.",
+                        "Take one of them out of the grid.",
+                    )
+                yield cell, experiment
+
+    def replace(self, **changes: Any) -> Study:
+        """Return a copy with some fields changed, checked again."""
+        return dataclasses.replace(self, **changes)
+
+    def _settings(
+        self, stage: str, chosen: Mapping[tuple[Any, ...], Mapping[str, Any]] | None
+    ) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+        """Yield each cell of a stage, and the settings of its experiment."""
+        for settings in self._combinations():
+            cell = {_bare(name): value for name, value in settings.items()}
+            if self.tune is None:
+                yield cell, settings
+            elif stage == "tune":
+                for candidate in self.tune.candidates():
+                    yield cell | candidate, settings | candidate
+            else:
+                group = self.tune.group(cell, self.compare)
+                yield cell, settings | dict(next(self.tune.candidates()) if chosen is None else chosen[group])
+
+    def _combinations(self) -> Iterator[dict[str, Any]]:
+        """Yield the settings of each cell, labels among them; the last factor changes quickest."""
+        axes = [[{name: value} for value in values] for name, values in self.grid.items()]
+        axes += [
+            [dict(zip(group, row, strict=True)) for row in zip(*group.values(), strict=True)] for group in self.zips
+        ]
+        for parts in itertools.product(*axes):
+            yield {name: value for part in parts for name, value in part.items()}
+
+    def _experiment(self, settings: Mapping[str, Any]) -> Experiment:
+        """Return the experiment for the settings of one cell, on top of the base."""
+        given = {**self.base, **{name: value for name, value in settings.items() if not name.startswith(_LABEL)}}
+        sizes = {name.removeprefix(_SIZE): given.pop(name) for name in list(given) if name.startswith(_SIZE)}
+        if sizes:
+            named = given.get("model") or default_model(given.get("task", "digits"), given.get("backbone"))
+            if given.get("batch_norm") is None:  # a published net's sizes may change, its habit does not
+                given["batch_norm"] = habitual_batch_norm(named)
+            given["model"] = make_model(named).to_dict() | sizes
+        return Experiment.from_dict(given)
+
+    def _check_factors(self) -> None:
+        names = [*self.grid, *(name for group in self.zips for name in group)]
+        tuned = list(self.tune.grid) if self.tune else []
+        for name in [*self.base, *names, *tuned]:
+            if name.startswith(_LABEL) and any(name in group for group in self.zips):
+                continue
+            if not name.startswith(_SIZE):
+                choose(name, _FIELDS, {}, "factor" if name not in self.base else "base")
+        bare = [_bare(name) for name in names] + tuned
+        for name in bare:
+            if bare.count(name) > 1:
+                raise KactError(f"The factor {name!r} is given twice.", "Name it once in [grid], [[zip]] and [tune].")
+        choose(self.compare, self.factors, {}, "compare", "Name a factor of [grid] or [[zip]].")
+        for name in self.tune.within if self.tune else ():
+            choose(name, self.factors, {}, "within", "Name a factor of [grid] or [[zip]].")
+
+    def _check_published(self) -> None:
+        factors = self.factors
+        for entry in self.published:
+            if not isinstance(entry.get("cell"), Mapping):
+                raise KactError.parameter("published", dict(entry), "tables with a `cell`, factor to value")
+            for name, value in entry["cell"].items():
+                choose(name, factors, {}, "published cell")
+                if frozen(value) not in factors[name]:
+                    shown = [str(one) for one in factors[name]]
+                    raise KactError.parameter(f"published cell {name}", value, "one of its values", choices=shown)
+
+    def _check_cells(self) -> None:
+        tuned = self.cell_count * (self.tune.candidate_count if self.tune else 0)
+        if max(tuned, self.cell_count) <= _CHECKED_CELLS:
+            for stage, count in (("tune", tuned), ("compare", self.cell_count)):
+                for _ in itertools.islice(self.experiments(stage), count):  # the first seed's
+                    pass
+            return
+        first = next(self._combinations())
+        for settings in ({**first, name: value} for name, values in self.grid.items() for value in values):
+            self._experiment(settings)
+
+
+def _bare(name: str) -> str:
+    return name.removeprefix(_LABEL)
+
+
+def _first(group: Mapping[str, Sequence[Any]]) -> Sequence[Any]:
+    return next(iter(group.values()))

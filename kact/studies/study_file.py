@@ -1,0 +1,156 @@
+"""Study files: a study as TOML, bundled with kact or one's own, and as it is kept beside its results.
+
+>>> "cifar-lenet" in study_names()
+True
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kact.errors import KactError, nearest
+from kact.studies.factors import check_table, thawed
+from kact.studies.study import Study
+from kact.studies.tune import Tune
+
+_FOLDER = Path(__file__).parent
+_QUICK_KEYS = ("seeds", "base", "grid", "zip", "tune")
+_KEYS = tuple("zip" if field.name == "zips" else field.name for field in dataclasses.fields(Study))
+
+
+def study_names() -> list[str]:
+    """Return the names of all bundled studies."""
+    return sorted(path.stem for path in _FOLDER.glob("*.toml"))
+
+
+def load(name_or_path: str | Path, quick: bool = False) -> Study:
+    """Return a study; see `Study.load`."""
+    path = _file(name_or_path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise KactError(f"Cannot read the study '{path}': {reason}.", "Give a TOML file.") from None
+    try:
+        return from_toml(text, path.stem, quick)
+    except tomllib.TOMLDecodeError as error:
+        raise KactError(f"The study '{path}' is not valid TOML: {error}.", "Mend that line.") from None
+    except KactError as error:
+        raise KactError(f"The study '{path}': {error.problem}", error.next_step) from None
+
+
+def from_toml(text: str, name: str, quick: bool = False) -> Study:
+    """Return the study that a TOML text describes.
+
+    Args:
+        text: TOML, as `to_toml` writes it or as it was written by hand.
+        name: of the study, where the text has none.
+        quick: apply what [quick] changes.
+
+    Raises:
+        tomllib.TOMLDecodeError: if it is no TOML.
+        KactError: if it describes no usable study.
+    """
+    given = tomllib.loads(text)
+    changes = given.pop("quick", {})
+    already = changes is True  # as it was run: nothing is left to change
+    _known(given, _KEYS, "study file")
+    if changes is not True:
+        check_table("quick", changes)
+        _known(changes, _QUICK_KEYS, "quick")
+    if quick and changes:
+        given = given if already else _quickened(given, changes)
+    given["zips"] = given.pop("zip", [])
+    given["published"] = _tables(given.get("published", []), "published")
+    given["zips"] = _tables(given["zips"], "zip")
+    tuned = given.pop("tune", None)
+    if tuned is not None:
+        check_table("tune", tuned)
+        about = {key: tuned[key] for key in ("seeds", "within") if key in tuned}
+        about.setdefault("seeds", 1)
+        given["tune"] = Tune({key: value for key, value in tuned.items() if key not in about}, **about)
+    settings: dict[str, Any] = {"name": name, "header": _header(text), "quick": quick or already, **given}
+    return Study(**settings)
+
+
+def to_toml(study: Study) -> str:
+    """Return a study as TOML, comment on top, quick changes applied and noted."""
+    import tomli_w
+
+    plain: dict[str, Any] = {}
+    for field in dataclasses.fields(study):
+        value = getattr(study, field.name)
+        if field.name in ("header", "tune", "zips", "published") or value in ((), "", False) or value == {}:
+            continue
+        plain[field.name] = thawed(value)
+    if study.zips:
+        plain["zip"] = thawed(study.zips)
+    if study.tune is not None:
+        plain["tune"] = thawed({**study.tune.grid, "seeds": study.tune.seeds, "within": study.tune.within})
+    if study.published:
+        plain["published"] = thawed(study.published)
+    comment = "".join(f"# {line}".rstrip() + "\n" for line in study.header.splitlines())
+    return comment + tomli_w.dumps(plain)
+
+
+def _file(name_or_path: str | Path) -> Path:
+    """Return the file of a study: a path, a study's directory, or where there is neither a bundled name."""
+    path, names = Path(name_or_path), study_names()
+    if (path / "study.toml").is_file():
+        return path / "study.toml"
+    if path.is_file():
+        return path
+    if str(name_or_path) in names:
+        return _FOLDER / f"{name_or_path}.toml"
+    guess = nearest(str(name_or_path), names)
+    meant = f" Did you mean {guess!r}?" if guess else ""
+    raise KactError(
+        f"There is no study {str(name_or_path)!r}.{meant}", "See them with `kact study list`, or give a TOML file."
+    )
+
+
+def _quickened(given: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a file's content with the changes of its [quick] table."""
+    found = {**given, **{key: value for key, value in changes.items() if key in ("seeds", "zip")}}
+    for key in ("base", "grid", "tune"):
+        change = changes.get(key, {})
+        check_table(f"quick: {key}", change)
+        if key == "grid":
+            _known(change, tuple(given.get("grid", {})), "quick grid")
+        if change or key in given:
+            found[key] = {**given.get(key, {}), **change}
+    found["published"] = [one for one in given.get("published", []) if _is_left(one, found)]
+    return found
+
+
+def _is_left(entry: Any, given: Mapping[str, Any]) -> bool:
+    """Return whether a published entry's cell is among those of the quick form."""
+    cell = entry.get("cell", {}) if isinstance(entry, Mapping) else {}
+    values = [*given.get("grid", {}).items(), *(pair for group in given.get("zip", []) for pair in group.items())]
+    return all(cell.get(name.removeprefix("label."), listed[0]) in listed for name, listed in values if listed)
+
+
+def _known(given: Mapping[str, Any], names: tuple[str, ...], where: str) -> None:
+    for key in given:
+        if key not in names:
+            raise KactError.parameter(where, key, "given keys among", choices=names)
+
+
+def _tables(given: Any, where: str) -> list[Any]:
+    if not isinstance(given, list) or not all(isinstance(one, Mapping) for one in given):
+        raise KactError.parameter(where, given, f"tables, each under [[{where}]]")
+    return given
+
+
+def _header(text: str) -> str:
+    """Return the comment on top, without its marks."""
+    lines: list[str] = []
+    for line in text.splitlines():
+        if not line.startswith("#"):
+            break
+        lines.append(line.removeprefix("#").removeprefix(" "))
+    return "\n".join(lines)

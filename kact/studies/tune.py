@@ -1,0 +1,128 @@
+"""Tune: settings that are chosen on validation before a study compares anything, for each compared value apart.
+
+One learning rate for all favours whichever activation it happens to suit. Every candidate is trained in every cell, with
+seeds of its own, so that no compared run took part in the choice.
+
+>>> tune = Tune({"learning_rate": [0.01, 0.1]}, seeds=2)
+>>> list(tune.candidates()), tune.seeds
+([{'learning_rate': 0.01}, {'learning_rate': 0.1}], (1000, 1001))
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kact.errors import KactError
+from kact.studies.factors import factor_values
+from kact.studies.row import ResultRow
+
+if TYPE_CHECKING:
+    from kact.studies.study import Study
+
+_FIRST_SEED = 1000  # a study's own seeds are counted from 0
+
+Group = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Tune:
+    """What is tuned, and for whom.
+
+    Attributes:
+        grid: setting to its candidates; all combinations are tried.
+        seeds: of the tuning runs; a number stands for as many, from 1000.
+        within: factors for each of whose values the choice is made anew, beside the compared one. A candidate's score
+            is the mean over all other factors and over the seeds.
+    """
+
+    grid: Mapping[str, Sequence[Any]]
+    seeds: tuple[int, ...] = (_FIRST_SEED,)
+    within: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "grid", factor_values("tune", self.grid))
+        object.__setattr__(self, "seeds", seeds_of(self.seeds, "tune: seeds", _FIRST_SEED))
+        if not isinstance(self.within, list | tuple) or not all(isinstance(name, str) for name in self.within):
+            raise KactError.parameter("tune: within", self.within, "a list of factors")
+        object.__setattr__(self, "within", tuple(self.within))
+        if not self.grid:
+            raise KactError("[tune] has nothing to choose from.", "Give a list, such as learning_rate = [0.01, 0.1].")
+
+    @property
+    def candidate_count(self) -> int:
+        """How many candidates there are."""
+        return math.prod(len(values) for values in self.grid.values())
+
+    def candidates(self) -> Iterator[dict[str, Any]]:
+        """Yield each combination of the settings."""
+        for values in itertools.product(*self.grid.values()):
+            yield dict(zip(self.grid, values, strict=True))
+
+    def group(self, cell: Mapping[str, Any], compare: str) -> Group:
+        """Return the values of a cell for which one choice is made together."""
+        return tuple(cell[name] for name in (compare, *self.within))
+
+
+def choose_settings(study: Study, rows: Iterable[ResultRow]) -> dict[Group, dict[str, Any] | None]:
+    """Return the settings that were best on validation, for each group of cells.
+
+    The score is the experiment's `monitor` of the kept epoch, the mean over a candidate's runs; of equal ones the lower
+    mean loss wins, then the earlier candidate. A candidate of which any run diverged, failed or is missing is never chosen.
+
+    Args:
+        study: one that tunes.
+        rows: of its results table.
+
+    Returns:
+        By group; None where no candidate is left.
+    """
+    if study.tune is None:
+        return {}
+    tune, scores = study.tune, _validation_scores(study, rows)
+    chosen: dict[Group, dict[str, Any] | None] = {}
+    cells = list(study.cells())
+    for group in dict.fromkeys(tune.group(cell, study.compare) for cell in cells):
+        members = [cell for cell in cells if tune.group(cell, study.compare) == group]
+        best: tuple[float, float] | None = None
+        chosen[group] = None
+        for candidate in tune.candidates():
+            keys = [(*cell.items(), *candidate.items(), seed) for cell in members for seed in tune.seeds]
+            found = [scores.get(key) for key in keys]
+            whole = [one for one in found if one is not None]
+            if len(whole) < len(found):
+                continue
+            mean = (sum(one[0] for one in whole) / len(whole), sum(one[1] for one in whole) / len(whole))
+            if best is None or mean < best:
+                best, chosen[group] = mean, candidate
+    return chosen
+
+
+def _validation_scores(study: Study, rows: Iterable[ResultRow]) -> dict[Group, tuple[float, float]]:
+    """Return (what is minimised, loss) of each tuning run that finished, by its cell's items and its seed."""
+    found: dict[Group, tuple[float, float]] = {}
+    for row in rows:
+        loss, accuracy = row.score("validation", "loss"), row.score("validation", "accuracy")
+        if row.stage == "tune" and row.status == "finished" and loss is not None and accuracy is not None:
+            by_loss = row.experiment.get("monitor") == "loss"
+            found[(*row.cell.items(), row.seed)] = (loss if by_loss else -accuracy, loss)
+    return found
+
+
+def seeds_of(given: Any, argument: str, start: int = 0) -> tuple[int, ...]:
+    """Return seeds for a number of them, counted from `start`, or for a list.
+
+    Example:
+        >>> seeds_of(3, "seeds"), seeds_of([42, 7], "seeds")
+        ((0, 1, 2), (42, 7))
+    """
+    listed = isinstance(given, list | tuple)
+    values = list(given) if listed else [given]
+    if not all(isinstance(one, int) and not isinstance(one, bool) and one >= 0 for one in values):
+        raise KactError.parameter(argument, given, "a number of seeds, or a list of them")
+    if (not listed and not 1 <= given <= 1_000_000) or not values or len(set(values)) < len(values):
+        raise KactError.parameter(argument, given, "a number of seeds, at least 1, or a list of different ones")
+    return tuple(values) if listed else tuple(range(start, start + given))
