@@ -75,6 +75,9 @@ class Material:
         score: of the test scores, the one that is compared.
         title, question, source, notes, published, figures, quick: the study's.
         planned: how many compared runs there are to be; None where nobody said.
+        tuned: setting that was chosen on validation, to its candidates.
+        within: factors, beside the compared one, for each of whose values it was chosen anew.
+        chosen: settings by `key` of the compared value and those of `within`; None where nothing could be chosen yet.
         remarks: what a reader must know of how runs came together.
         folders: where the rows' paths begin, by row hash and seed.
     """
@@ -92,6 +95,9 @@ class Material:
     figures: tuple[str, ...] = ()
     quick: bool = False
     planned: int | None = None
+    tuned: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    within: tuple[str, ...] = ()
+    chosen: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
     folders: Mapping[tuple[str, int], Path] = field(default_factory=dict)
 

@@ -1,8 +1,8 @@
 """Where a report's results come from: a study in runs/, a study's directory, a run's, or a folder of runs.
 
->>> find("no-such-study", Path("no-such-folder"))
+>>> find("lenet", Path("runs/of/nobody"))
 Traceback (most recent call last):
-kact.errors.KactError: There is no study or run 'no-such-study': it is no directory, and 'no-such-folder' holds none so called.
+kact.errors.KactError: There is no study or run 'lenet': it is no directory, and 'runs/of/nobody' holds none so called.
 See what there is: kact study list
 """
 
@@ -11,14 +11,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from kact.studies.results import ResultsTable
-from kact.studies.study import Study
-
 from kact.errors import KactError, nearest
 from kact.reports.material import Material
+from kact.reports.numbers import key
 from kact.reports.pooling import pool
 from kact.runs import Run
+from kact.studies.results import ResultsTable
 from kact.studies.row import ResultRow
+from kact.studies.study import Study
+from kact.studies.tune import choose_settings
 
 DATABASE, STUDY, EXPERIMENT = "results.sqlite", "study.toml", "experiment.toml"
 
@@ -93,6 +94,9 @@ def of_study(folder: Path) -> Material:
         figures=tuple(study.figures),
         quick=study.quick,
         planned=study.run_count("compare"),
+        tuned={} if study.tune is None else dict(study.tune.grid),
+        within=() if study.tune is None else study.tune.within,
+        chosen={} if study.tune is None else {key(group): one for group, one in choose_settings(study, rows).items()},
         folders={(row.hash, row.seed): folder for row in rows},
     )
 

@@ -1,0 +1,131 @@
+"""The answer in two sentences: which is best and what can be told from what, then what the runs could have shown.
+
+>>> from kact.reports.findings import findings
+>>> from kact.reports.material import Material
+>>> answer(findings(Material("none", (), {"activation": ()})))[0]
+'No run has a test score, so nothing can be told.'
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections import Counter
+
+from kact.reports.findings import Findings, Place
+from kact.reports.numbers import counted, field, listing
+
+_MOST_NAMED = 6
+
+
+def answer(found: Findings) -> list[str]:
+    """Return the two sentences."""
+    told = [place for place in found.places if place.best is not None]
+    if not told:
+        return ["No run has a test score, so nothing can be told.", _why_none(found)]
+    if not found.comparisons:
+        return [_alone(found, told), "There is one value only, and nothing to compare it with."]
+    if found.most_seeds < 2:
+        return [
+            _highest(found, told),
+            "Each was run with one seed only, and nothing can be told from one seed: give at least 6.",
+        ]
+    return [_verdict(found, told[0]) if len(told) == 1 else _verdicts(found, told), _ability(found)]
+
+
+def score_words(found: Findings) -> str:
+    """Return the score in words, such as "test accuracy"."""
+    return f"test {field(found.material.score)}"
+
+
+def mean_words(found: Findings, place: Place, name: str) -> str:
+    """Return a mean with its interval and n, such as "57.1 % (95 % interval 56.5 to 57.6, n = 6)"."""
+    one = place.summaries[name]
+    mean = f"{found.unit.text(one.estimate, found.decimals)} {found.unit.symbol}".rstrip()
+    if one.interval is None:
+        return f"{mean} (n = {one.n})"
+    return f"{mean} (95 % interval {found.unit.interval(one.interval, found.decimals)}, n = {one.n})"
+
+
+def _verdict(found: Findings, place: Place) -> str:
+    """Say of one table which is best, and from what it can be told."""
+    best = place.best
+    assert best is not None  # as places without a score were left out
+    others = {(one.second if one.first == best else one.first): one for one in place.against_best}
+    apart = [name for name, one in others.items() if one.detected]
+    alike = [name for name, one in others.items() if not one.detected]
+    opening = f"{best} has the {_extreme(found)} mean {score_words(found)}, {mean_words(found, place, best)}"
+    if not apart:
+        return f"{opening}, but there is no detectable difference between it and {_named(alike)}."
+    told = f"it is detectably better than {_named(apart)}"
+    if not alike:
+        return f"{opening}; {told}."
+    return f"{opening}; {told}, and there is no detectable difference between it and {_named(alike)}."
+
+
+def _verdicts(found: Findings, told: list[Place]) -> str:
+    """Say of several tables which is best how often, and how many comparisons found anything."""
+    apart, total = sum(one.detected for one in found.comparisons), len(found.comparisons)
+    clear = sum(bool(place.against_best) and all(one.detected for one in place.against_best) for place in told)
+    return (
+        f"{_wins(found, told)}; in {clear} of them the best can be told from all others, and of all"
+        f" {counted(total, 'comparison')} {apart} show a detectable difference."
+    )
+
+
+def _wins(found: Findings, told: list[Place]) -> str:
+    wins = Counter(place.best for place in told)
+    first = [f"{name} in {count}" for name, count in wins.most_common(_MOST_NAMED)]
+    others = ", ".join(field(name) for name in found.material.others)
+    return (
+        f"Of {counted(len(told), 'combination')} of {others}, the {_extreme(found)} mean {score_words(found)} belongs"
+        f" to {listing(first)}"
+    )
+
+
+def _ability(found: Findings) -> str:
+    """Say which difference the runs would have shown."""
+    known = [one.detectable for one in found.comparisons if math.isfinite(one.detectable)]
+    seeds = sorted({one.n for one in found.comparisons})
+    paired = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
+    if not known:
+        return f"What {paired} paired seeds could have shown cannot be told: the differences have no spread."
+    unit, decimals = found.unit, found.difference_decimals
+    middle, low, high = statistics.median(known), min(known), max(known)
+    around = "" if len(known) == 1 else f" ({unit.text(low, decimals)} to {unit.text(high, decimals)}, by the pair)"
+    return (
+        f"With {paired} paired seeds, a true difference of about {unit.amount(middle, decimals)}{around} would have"
+        f" been found four times in five; a smaller one may be there unseen."
+    )
+
+
+def _highest(found: Findings, told: list[Place]) -> str:
+    if len(told) > 1:
+        return f"{_wins(found, told)}."
+    place = told[0]
+    return f"{place.best} has the {_extreme(found)} {score_words(found)}, {mean_words(found, place, place.ranked[0])}."
+
+
+def _alone(found: Findings, told: list[Place]) -> str:
+    shown = [f"{mean_words(found, place, place.ranked[0])}{f' at {place.name}' * bool(place.name)}" for place in told]
+    more = f", and {len(shown) - 3} more in the table" if len(shown) > 3 else ""
+    return f"{told[0].best} has a mean {score_words(found)} of {'; '.join(shown[:3])}{more}."
+
+
+def _why_none(found: Findings) -> str:
+    cells = [cell for place in found.places for cell in place.cells]
+    failed, diverged = sum(cell.failed for cell in cells), sum(cell.diverged for cell in cells)
+    told = [counted(failed, "run") + " failed"] * bool(failed) + [counted(diverged, "run") + " diverged"] * bool(
+        diverged
+    )
+    return f"{listing(told).capitalize()}; the table below says which." if told else "There is no finished run."
+
+
+def _extreme(found: Findings) -> str:
+    return "highest" if found.material.higher_is_better else "lowest"
+
+
+def _named(names: list[str]) -> str:
+    if len(names) <= _MOST_NAMED:
+        return listing(names)
+    return f"{', '.join(names[:_MOST_NAMED])} and {len(names) - _MOST_NAMED} more"
