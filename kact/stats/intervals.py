@@ -1,0 +1,194 @@
+"""Means and shares with their 95 % intervals, and how many runs stand behind them.
+
+Student's t is the default for means: in `benchmarks/statistics.py` it covers what it promises from 5 runs on, where the
+bias-corrected and accelerated bootstrap (BCa; Efron 1987, https://doi.org/10.1080/01621459.1987.10478410) is too narrow
+below 20. BCa is there by its name.
+
+>>> found = summary([0.91, 0.93, 0.92, float("nan")])
+>>> round(found.estimate, 3), found.n, found.failures
+(0.92, 3, 1)
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from kact.errors import KactError
+
+INTERVALS = ("t", "bca")
+CONFIDENCE = 0.95
+RESAMPLES = 9_999
+_LEAST_FOR_BCA = 4
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number, how sure it is, and where that comes from.
+
+    Attributes:
+        estimate: the number; NaN where nothing can be told.
+        interval: (low, high), 95 %; None where none can be told.
+        n: how many runs, pairs of runs or tasks it stands on.
+        method: how the interval was found, or why there is none, in words.
+    """
+
+    estimate: float
+    interval: tuple[float, float] | None
+    n: int
+    method: str
+
+
+@dataclass(frozen=True)
+class Summary(Estimate):
+    """What the runs of one cell came to; `estimate` is their mean.
+
+    Attributes:
+        sd: standard deviation between runs (divisor n - 1); NaN for fewer than two.
+        failures: runs without a finite score: failed, diverged or not there.
+    """
+
+    sd: float
+    failures: int
+
+
+def summary(values: ArrayLike, *, method: str = "t", generator: np.random.Generator | None = None) -> Summary:
+    """Sum up the scores of one cell.
+
+    Args:
+        values: `(n,)`, a score a run; what is not finite counts as a failure and is left out of mean and interval.
+        method: of the interval, one of `INTERVALS`.
+        generator: for "bca".
+
+    Returns:
+        Mean, standard deviation, interval, n and failures.
+
+    Raises:
+        KactError: for another method, "bca" without a generator, or values that are not one row of numbers.
+
+    Example:
+        >>> summary([0.9]).method
+        'one value: no interval can be told'
+    """
+    given = scores(values)
+    kept = given[np.isfinite(given)]
+    mean = mean_interval(kept, method=method, generator=generator)
+    sd = float(kept.std(ddof=1)) if len(kept) > 1 else math.nan
+    return Summary(mean.estimate, mean.interval, mean.n, mean.method, sd, len(given) - len(kept))
+
+
+def mean_interval(values: ArrayLike, *, method: str = "t", generator: np.random.Generator | None = None) -> Estimate:
+    """Return the mean of values with its 95 % interval.
+
+    Args:
+        values: `(n,)`, finite.
+        method: one of `INTERVALS`. Where BCa cannot be had (under 4 values, or all alike) it is t, and says so.
+        generator: for "bca".
+
+    Raises:
+        KactError: as `summary`.
+
+    Example:
+        >>> found = mean_interval([1.0, 2.0, 3.0])
+        >>> found.interval[0] < 0 < found.estimate == 2.0
+        True
+    """
+    if method not in INTERVALS:
+        raise KactError.parameter("method", method, "one of", choices=INTERVALS)
+    if method == "bca" and generator is None:
+        raise KactError("BCa intervals are drawn at random.", "Give a generator: numpy.random.default_rng(0).")
+    kept = scores(values)
+    n = len(kept)
+    if n == 0:
+        return Estimate(math.nan, None, 0, "no value: nothing can be told")
+    mean = float(kept.mean())
+    if n == 1:
+        return Estimate(mean, None, 1, "one value: no interval can be told")
+    if np.ptp(kept) == 0:
+        return Estimate(mean, (mean, mean), n, "all values alike: their spread cannot be told from them")
+    if method == "bca" and generator is not None:
+        bca = _bca(kept, generator) if n >= _LEAST_FOR_BCA else None
+        if bca is not None:
+            return Estimate(mean, bca, n, f"BCa bootstrap, {RESAMPLES:,} resamples")
+    low, high = stats.t.interval(CONFIDENCE, n - 1, loc=mean, scale=stats.sem(kept))
+    return Estimate(mean, (float(low), float(high)), n, "Student's t" + ("; BCa cannot be had" * (method == "bca")))
+
+
+def share_interval(successes: float, n: int) -> Estimate:
+    """Return a share with Wilson's 95 % score interval, which holds for few runs and for shares of 0 and 1.
+
+    Args:
+        successes: how many of the n; a half for a tie.
+        n: at least 0.
+
+    Source:
+        E. B. Wilson, Probable inference, 1927, https://doi.org/10.1080/01621459.1927.10502953
+
+    Example:
+        >>> found = share_interval(6, 6)
+        >>> found.estimate, round(found.interval[0], 2), found.interval[1]
+        (1.0, 0.61, 1.0)
+    """
+    if n == 0:
+        return Estimate(math.nan, None, 0, "no value: nothing can be told")
+    share = successes / n
+    z = float(stats.norm.ppf(0.5 + CONFIDENCE / 2))
+    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    # At the ends the formula gives exactly 0 and 1, which rounding may miss.
+    low, high = (0.0 if successes == 0 else centre - half), (1.0 if successes == n else centre + half)
+    return Estimate(share, (low, high), n, "Wilson's score interval")
+
+
+def binomial_standard_error(share: float, examples: int) -> float:
+    """Return how far a share of right answers strays by the choice of test examples alone, one standard error.
+
+    Args:
+        share: of right (or wrong) answers, in [0, 1].
+        examples: of the test set, at least 1, each independent of the others.
+
+    Example:
+        >>> round(binomial_standard_error(0.1257, 7152), 4)
+        0.0039
+    """
+    if not 0 <= share <= 1:
+        raise KactError.parameter("share", share, "a number in [0, 1]")
+    if examples < 1:
+        raise KactError.parameter("examples", examples, "at least 1")
+    return math.sqrt(share * (1 - share) / examples)
+
+
+def scores(values: ArrayLike, argument: str = "values") -> np.ndarray:
+    """Return values as one row of floats, `(n,)`.
+
+    Raises:
+        KactError: if they are not that.
+    """
+    try:
+        row = np.asarray(values, np.float64)
+    except (TypeError, ValueError):
+        raise KactError.parameter(argument, values, "one row of numbers, NaN where there is none") from None
+    if row.ndim != 1:
+        raise KactError.parameter(argument, f"an array of shape {row.shape}", "one row of numbers")
+    return row
+
+
+def _bca(values: np.ndarray, generator: np.random.Generator) -> tuple[float, float] | None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", stats.DegenerateDataWarning)  # the answer is then NaN, and t is taken
+        found = stats.bootstrap(
+            (values,),
+            np.mean,
+            n_resamples=RESAMPLES,
+            batch=RESAMPLES,
+            confidence_level=CONFIDENCE,
+            method="BCa",
+            rng=generator,
+        ).confidence_interval
+    low, high = float(found.low), float(found.high)
+    return (low, high) if math.isfinite(low) and math.isfinite(high) else None
