@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -95,7 +95,7 @@ class Material:
     figures: tuple[str, ...] = ()
     quick: bool = False
     planned: int | None = None
-    tuned: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    tuned: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     within: tuple[str, ...] = ()
     chosen: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()

@@ -55,13 +55,11 @@ class Unit:
         rounded = f"{value * self.scale:{'+' if sign else ''}.{self.decimals if decimals is None else decimals}f}"
         return rounded.replace("-", "−")
 
-    def interval(
-        self, low: float | None, high: float | None, decimals: int | None = None, *, sign: bool = False
-    ) -> str:
+    def interval(self, ends: tuple[float, float] | None, decimals: int | None = None, *, sign: bool = False) -> str:
         """Return "low to high" in this unit; a dash where there is no interval."""
-        if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
+        if ends is None or not all(map(math.isfinite, ends)):
             return NOTHING
-        return f"{self.text(low, decimals, sign=sign)} to {self.text(high, decimals, sign=sign)}"
+        return " to ".join(self.text(end, decimals, sign=sign) for end in ends)
 
     def amount(self, value: float, decimals: int | None = None) -> str:
         """Return a difference with what it is counted in, such as "0.41 points"."""

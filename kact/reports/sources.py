@@ -94,7 +94,7 @@ def of_study(folder: Path) -> Material:
         figures=tuple(study.figures),
         quick=study.quick,
         planned=study.run_count("compare"),
-        tuned={} if study.tune is None else dict(study.tune.grid),
+        tuned={} if study.tune is None else study.tune.grid,
         within=() if study.tune is None else study.tune.within,
         chosen={} if study.tune is None else {key(group): one for group, one in choose_settings(study, rows).items()},
         folders={(row.hash, row.seed): folder for row in rows},

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from kact.stats import Comparison
 
 from kact import stats
 from kact.reports.findings import Findings, Place
 from kact.reports.material import Cell, Material
 from kact.reports.numbers import NOTHING, Unit, decimals_for, field, in_words, key, probability
+from kact.stats import Comparison
 
 _EXTRA_SCORES = ("loss", "accuracy", "f1", "precision", "recall")
 _MOST_PAIRS = 15  # that are shown before the reader asks for more
@@ -113,11 +113,11 @@ def comparisons(found: Findings) -> list[Table]:
     )
     families = len(found.places)
     note = (
-        "First minus second on the same seeds. p: sign-flip permutation test of the mean difference, or the paired t-test"
-        " where so few seeds could not show anything by it (marked t); Holm's correction over the pairs"
+        "First minus second on the same seeds. p: sign-flip permutation test of the mean difference, or (marked t) the"
+        " paired t-test where so few seeds could not show anything by it; Holm's correction over the pairs"
         + (f" of each of the {families} combinations, each a family of its own." if families > 1 else " of this page.")
-        + " The probability that the first scores above the second on a seed has Wilson's interval. Seeds: for the paired"
-        " t-test to see such a difference four times in five, if the spread stays what it was."
+        + " The probability that the first scores above the second on a seed has Wilson's interval. Seeds: for the"
+        " paired t-test to see such a difference four times in five, if the spread stays what it was."
     )
     headers = 2 if names else 1
     fold = len(first) + len(rest) > _MOST_PAIRS
@@ -151,7 +151,7 @@ def tuned(material: Material) -> Table | None:
     candidates = "; ".join(
         f"{field(name)} {', '.join(map(in_words, values))}" for name, values in material.tuned.items()
     )
-    note = f"Chosen by the validation score, with seeds that take no part in the comparison. Tried: {candidates}."
+    note = f"Chosen by the validation score, with seeds that take no part in the comparison. Tried: {'; '.join(tried)}."
     return Table("Chosen on validation, before the comparison", columns, tuple(rows), 1 + len(material.within), note)
 
 
@@ -167,29 +167,23 @@ def over_tasks(found: Findings) -> Table | None:
         return None
     generator = np.random.default_rng(0)
     rows = []
-    for name in dict.fromkeys(cell.name for place in found.places for cell in place.cells):
-        _, by_task = stats.aligned(
-            {
-                place.name: cell.scores(found.material.score)
-                for place in found.places
-                for cell in place.cells
-                if cell.name == name
-            }
-        )
-        one = stats.interquartile_mean(np.array(list(by_task.values())), generator)
-        rows.append(
-            (one.estimate, (name, found.unit.text(one.estimate), found.unit.interval(one.interval), str(one.n)))
-        )
+    score, unit = found.material.score, found.unit
+    cells: dict[str, dict[str, dict[int, float]]] = {}
+    for place in found.places:
+        for cell in place.cells:
+            cells.setdefault(cell.name, {})[place.name] = cell.scores(score)
+    for name, by_task in cells.items():
+        _, aligned = stats.aligned(by_task)
+        one = stats.interquartile_mean(np.array(list(aligned.values())), generator)
+        rows.append((one.estimate, (name, unit.text(one.estimate), unit.interval(one.interval), str(one.n))))
     rows.sort(key=lambda row: row[0], reverse=found.material.higher_is_better)
     columns = (
         field(found.material.compare),
-        found.unit.header(f"interquartile mean of test {field(found.material.score)}"),
-        found.unit.header("95 % interval"),
+        unit.header(f"interquartile mean of test {field(score)}"),
+        unit.header("95 % interval"),
         "tasks",
     )
-    note = (
-        "The mean of the middle half of all runs of all tasks; interval: stratified bootstrap over seeds, tasks fixed."
-    )
+    note = "The mean of the middle half of all runs; interval: stratified bootstrap over seeds, the tasks as they are."
     return Table("All tasks together", columns, tuple(row for _, row in rows), 1, note)
 
 
