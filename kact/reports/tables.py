@@ -142,15 +142,9 @@ def tuned(material: Material) -> Table | None:
         edge = [name for name in material.tuned if chosen and at_edge(material.tuned[name], chosen[name])]
         remark = f"at the edge of what was tried: {', '.join(map(field, edge))}" if edge else ""
         rows.append((*map(in_words, values), *settings, remark))
-    columns = (
-        field(material.compare),
-        *map(field, material.within),
-        *(f"chosen {field(one)}" for one in material.tuned),
-        "remark",
-    )
-    candidates = "; ".join(
-        f"{field(name)} {', '.join(map(in_words, values))}" for name, values in material.tuned.items()
-    )
+    chosen_names = [f"chosen {field(name)}" for name in material.tuned]
+    columns = (field(material.compare), *map(field, material.within), *chosen_names, "remark")
+    tried = [f"{field(name)} {', '.join(map(in_words, values))}" for name, values in material.tuned.items()]
     note = f"Chosen by the validation score, with seeds that take no part in the comparison. Tried: {'; '.join(tried)}."
     return Table("Chosen on validation, before the comparison", columns, tuple(rows), 1 + len(material.within), note)
 
