@@ -7,6 +7,8 @@
 ['loss']
 """
 
+from kact.plots.epochs import Band, by_split, learning_curves
+from kact.plots.grids import heat_maps, sensitivity
 from kact.plots.inside import (
     MOST_KERNELS,
     MOST_MAPS,
@@ -16,16 +18,27 @@ from kact.plots.inside import (
     feature_map_sheet,
     kernel_sheet,
 )
+from kact.plots.scores import Estimate, bars, critical_difference, loss_scatter, seconds
 from kact.plots.style import FORMATS, write
 
 __all__ = [
     "FORMATS",
     "MOST_KERNELS",
     "MOST_MAPS",
+    "Band",
+    "Estimate",
+    "bars",
+    "by_split",
     "confusion_matrix",
+    "critical_difference",
     "curves",
     "diagnostics",
     "feature_map_sheet",
+    "heat_maps",
     "kernel_sheet",
+    "learning_curves",
+    "loss_scatter",
+    "seconds",
+    "sensitivity",
     "write",
 ]
