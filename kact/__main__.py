@@ -25,6 +25,7 @@ commands:
   predict    label images, or tag words, with a trained run
   inspect    show what a run was and how it ended; draw its feature maps, kernels, curves, confusion
   export     write a run's network as ONNX, OpenVINO or PyTorch, checked
+  study      run a grid of experiments and seeds, to its end: list, show, run, status, stop, export, merge
   list       activations, models, presets, tasks, recipes, optimizers, schedules, initializers
 
 `kact COMMAND --help` says more of each. Start with: kact train
@@ -219,6 +220,12 @@ def _export(arguments: list[str]) -> int:
     return tyro.cli(export, args=arguments, prog="kact export", description=_EXPORT)
 
 
+def _study(arguments: list[str]) -> int:
+    from kact.studies import command
+
+    return command.main(arguments)
+
+
 def _list(arguments: list[str]) -> int:
     import tyro
 
@@ -238,7 +245,14 @@ def _list(arguments: list[str]) -> int:
     return tyro.cli(list_, args=arguments, prog="kact list")
 
 
-_COMMANDS = {"train": _train, "predict": _predict, "inspect": _inspect, "export": _export, "list": _list}
+_COMMANDS = {
+    "train": _train,
+    "predict": _predict,
+    "inspect": _inspect,
+    "export": _export,
+    "study": _study,
+    "list": _list,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -27,6 +27,8 @@ def factor_values(where: str, given: Mapping[str, Any], together: bool = False) 
     for name, values in given.items():
         if isinstance(values, str) or not isinstance(values, Sequence) or not values:
             raise KactError.parameter(f"{where}: {name}", values, "a list of at least one value")
+        if any(isinstance(value, Mapping) for value in values):
+            raise KactError(f"A value of {where}: {name} is a table.", 'Give sizes of a model as "model.SIZE" factors.')
     found = {name: tuple(frozen(value) for value in values) for name, values in given.items()}
     for name, values in found.items():
         for value in () if together else values:
@@ -51,11 +53,7 @@ def frozen(value: Any) -> Any:
         >>> frozen([32, [1, 2]])
         (32, (1, 2))
     """
-    if isinstance(value, list | tuple):
-        return tuple(frozen(one) for one in value)
-    if isinstance(value, Mapping):
-        return {name: frozen(one) for name, one in value.items()}
-    return value
+    return tuple(frozen(one) for one in value) if isinstance(value, list | tuple) else value
 
 
 def thawed(value: Any) -> Any:

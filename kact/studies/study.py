@@ -1,6 +1,6 @@
 """Study: a grid of experiments times seeds, with what is tuned before and what was published beside it.
 
->>> study = Study(name="two", compare="activation", base={"task": "digits"}, grid={"activation": ["relu", "mish"]}, seeds=2)
+>>> study = Study(name="two", base={"task": "digits"}, grid={"activation": ["relu", "mish"]}, seeds=2)
 >>> [(cell, experiment.seed) for cell, experiment in study.experiments("compare")][:2]
 [({'activation': 'relu'}, 0), ({'activation': 'mish'}, 0)]
 """
@@ -22,7 +22,7 @@ from kact.settings import check_settings, setting
 from kact.spec import choose
 from kact.studies.factors import check_table, factor_values, frozen, in_words
 from kact.studies.row import STAGES
-from kact.studies.tune import Tune, seeds_of
+from kact.studies.tune import Group, Tune, seeds_of
 
 SCORES = ("accuracy", "loss", "precision", "recall", "f1", "unseen_accuracy", "sequence_accuracy")
 
@@ -112,9 +112,9 @@ class Study:
     @property
     def factors(self) -> dict[str, tuple[Any, ...]]:
         """Each factor's values, in the order of the file; those of a zip go together."""
-        found = dict(self.grid)
+        found = {name: tuple(values) for name, values in self.grid.items()}
         for group in self.zips:
-            found |= {_bare(name): values for name, values in group.items()}
+            found |= {_bare(name): tuple(values) for name, values in group.items()}
         return found
 
     @property
@@ -134,14 +134,14 @@ class Study:
             yield {_bare(name): value for name, value in settings.items()}
 
     def experiments(
-        self, stage: str, chosen: Mapping[tuple[Any, ...], Mapping[str, Any]] | None = None
+        self, stage: str, chosen: Mapping[Group, Mapping[str, Any] | None] | None = None
     ) -> Iterator[tuple[dict[str, Any], Experiment]]:
         """Yield (cell, experiment) for each run of a stage: every cell with the first seed, then with the next.
 
         Args:
             stage: "tune" (cells carry the candidate's settings too) or "compare".
             chosen: tuned settings by `Tune.group` of a cell, as `kact.studies.tune.choose_settings` gives them; where
-                there are none the first candidate stands in, which is good for counting.
+                there are none the first candidate stands in, so that the runs can be counted.
 
         Raises:
             KactError: if two cells are the same experiment, or a combination is unusable.
@@ -155,8 +155,9 @@ class Study:
             for cell, settings in self._settings(stage, chosen):
                 experiment = self._experiment(settings).replace(seed=seed)
                 if described.setdefault(experiment.hash, cell) != cell:
+                    other = in_words(described[experiment.hash])
                     raise KactError(
-                        f"Two cells are the same experiment: {in_words(described[experiment.hash])} and {in_words(cell)}.",
+                        f"Two cells are the same experiment: {other} and {in_words(cell)}.",
                         "Take one of them out of the grid.",
                     )
                 yield cell, experiment
@@ -166,7 +167,7 @@ class Study:
         return dataclasses.replace(self, **changes)
 
     def _settings(
-        self, stage: str, chosen: Mapping[tuple[Any, ...], Mapping[str, Any]] | None
+        self, stage: str, chosen: Mapping[Group, Mapping[str, Any] | None] | None
     ) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
         """Yield each cell of a stage, and the settings of its experiment."""
         for settings in self._combinations():
@@ -178,7 +179,7 @@ class Study:
                     yield cell | candidate, settings | candidate
             else:
                 group = self.tune.group(cell, self.compare)
-                yield cell, settings | dict(next(self.tune.candidates()) if chosen is None else chosen[group])
+                yield cell, settings | dict((chosen or {}).get(group) or next(self.tune.candidates()))
 
     def _combinations(self) -> Iterator[dict[str, Any]]:
         """Yield the settings of each cell, labels among them; the last factor changes quickest."""

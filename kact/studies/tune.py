@@ -1,7 +1,7 @@
 """Tune: settings that are chosen on validation before a study compares anything, for each compared value apart.
 
-One learning rate for all favours whichever activation it happens to suit. Every candidate is trained in every cell, with
-seeds of its own, so that no compared run took part in the choice.
+One learning rate for all favours whichever activation it happens to suit. Every candidate is trained in every cell,
+with seeds of its own, so that no compared run took part in the choice.
 
 >>> tune = Tune({"learning_rate": [0.01, 0.1]}, seeds=2)
 >>> list(tune.candidates()), tune.seeds
@@ -70,8 +70,8 @@ class Tune:
 def choose_settings(study: Study, rows: Iterable[ResultRow]) -> dict[Group, dict[str, Any] | None]:
     """Return the settings that were best on validation, for each group of cells.
 
-    The score is the experiment's `monitor` of the kept epoch, the mean over a candidate's runs; of equal ones the lower
-    mean loss wins, then the earlier candidate. A candidate of which any run diverged, failed or is missing is never chosen.
+    The score is the experiment's `monitor` of the kept epoch, the mean over a candidate's runs; of equal ones the
+    lower mean loss wins, then the earlier candidate. One of whose runs any diverged, failed or is missing never wins.
 
     Args:
         study: one that tunes.

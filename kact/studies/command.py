@@ -1,0 +1,280 @@
+"""`kact study`: list, show, run, status, stop, export and merge studies."""
+
+import os
+import shlex
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from kact import backend
+from kact.errors import KactError
+from kact.spec import choose
+from kact.studies.directory import StudyDirectory
+from kact.studies.row import STAGES, STATUSES
+from kact.studies.study import Study
+
+if TYPE_CHECKING:
+    from kact.studies.workers import Pool
+
+USAGE = """usage: kact study COMMAND ...
+
+Train a grid of experiments with several seeds to its end, whatever happens on the way. Bundled studies repeat published
+ones; a TOML file makes one of your own (docs/studies.md).
+
+commands:
+  list       the bundled studies
+  show       a study's cells, runs, and by a short probe the time and the disk that it will take
+  run        run it, or whatever of it is missing; `--quick` in minutes, to see it work
+  status     how far it is, also while it runs
+  stop       stop it; what is done stays, and `run` goes on
+  export     its results as CSV or Parquet
+  merge      join the parts that machines made with `run --shard`
+
+`kact study COMMAND --help` says more of each. Start with: kact study run tweets-window --quick
+"""
+
+_CONFIRM_ABOVE = 10_000  # runs
+
+
+def main(arguments: list[str]) -> int:
+    """Run one `kact study` command and return its exit code."""
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(USAGE, end="")
+        return 0
+    name = choose(arguments[0], _COMMANDS, {}, "study command", "See them with `kact study --help`.")
+    return _COMMANDS[name](arguments[1:])
+
+
+def _list(arguments: list[str]) -> int:
+    import tyro
+
+    def list_() -> int:
+        """Show the bundled studies."""
+        from kact.studies.study_file import study_names
+
+        studies = sorted((Study.load(name) for name in study_names()), key=lambda one: (not one.study, one.study))
+        for study in studies:
+            runs = sum(study.run_count(stage) for stage in STAGES)
+            print(f"{study.name:20} {study.study:3} {runs:5} runs  {study.title}")
+        return 0
+
+    return tyro.cli(list_, args=arguments, prog="kact study list")
+
+
+def _show(arguments: list[str]) -> int:
+    import tyro
+
+    def show(
+        name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(help="of a bundled study, or a TOML file")],
+        quick: Annotated[bool, tyro.conf.arg(help="its quick form")] = False,
+        probe: Annotated[
+            bool, tyro.conf.arg(help="train a few steps of each network to estimate time and disk")
+        ] = True,
+        workers: Annotated[int, tyro.conf.arg(help="to estimate for; as many as CPU cores unless said")] = 0,
+    ) -> int:
+        """Show what a study is, how many runs it has, and what it will cost."""
+        from kact.studies.show import describe, estimate_in_words
+
+        study = Study.load(name, quick)
+        print(describe(study))
+        if probe:
+            backend.select_default()
+            from kact.studies.probe import estimate
+
+            print(estimate_in_words(estimate(study), _workers(workers)))
+        return 0
+
+    return tyro.cli(show, args=arguments, prog="kact study show")
+
+
+def _run(arguments: list[str]) -> int:
+    import tyro
+
+    def run(
+        name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(help="of a bundled study, or a TOML file")],
+        quick: Annotated[bool, tyro.conf.arg(help="its quick form: minutes, and proves nothing")] = False,
+        out: Annotated[
+            str | None, tyro.conf.arg(metavar="DIR", help="runs/NAME unless said; quick: runs/NAME-quick")
+        ] = None,
+        seeds: Annotated[int | None, tyro.conf.arg(help="compare with so many seeds, from 0")] = None,
+        workers: Annotated[int, tyro.conf.arg(help="processes; as many as CPU cores unless said")] = 0,
+        shard: Annotated[str, tyro.conf.arg(metavar="N/COUNT", help="run one part of all, such as 2/5")] = "1/1",
+        cluster: Annotated[
+            str | None, tyro.conf.arg(metavar="ADDRESS", help="run on this Ray cluster; the directory must be shared")
+        ] = None,
+        device: Annotated[str, tyro.conf.arg(help="auto, cpu or cuda")] = "auto",
+        retry_failed: Annotated[bool, tyro.conf.arg(help="try recorded failures again")] = False,
+        yes: Annotated[bool, tyro.conf.arg(help=f"do not ask before more than {_CONFIRM_ABOVE:,} runs")] = False,
+        quiet: Annotated[bool, tyro.conf.arg(help="print the last line only")] = False,
+    ) -> int:
+        """Run a study, or whatever of it is missing. Ctrl-C stops it; the same command goes on."""
+        from kact.studies.console import StudyConsole
+        from kact.studies.runner import StudyRunner, total_runs
+        from kact.studies.shard import Shard
+
+        study, part = Study.load(name, quick), Shard.parse(shard)
+        if seeds is not None:
+            study = study.replace(seeds=seeds)
+        choose(device, backend.DEVICES, {}, "device")
+        backend.select_default()
+        _confirm(total_runs(study, part), yes)
+        directory = StudyDirectory(Path(out) if out is not None else _default_directory(study))
+        console = StudyConsole(quiet)
+        with directory.opened(study):
+            pool = _pool(cluster, _workers(workers), device, directory)
+            try:
+                StudyRunner(study, directory, pool, console, part, device, retry_failed).run()
+            except KeyboardInterrupt:
+                command = shlex.join(["kact", "study", "run", *arguments])
+                raise KeyboardInterrupt(
+                    f"Stopped; {console.done:,} of {console.runs:,} runs are safe. Go on with:\n  {command}"
+                ) from None
+            finally:
+                console.close()
+                pool.close()
+        print(_ending(directory, study))
+        return 0
+
+    return tyro.cli(run, args=arguments, prog="kact study run", config=(tyro.conf.FlagCreatePairsOff,))
+
+
+def _status(arguments: list[str]) -> int:
+    import tyro
+
+    def status(
+        name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(help="of a study that was begun, or its directory")],
+    ) -> int:
+        """Show how far a study is: runs finished, diverged, failed and missing, and the errors."""
+        directory = _found(name)
+        study, rows = directory.study(), directory.table.rows()
+        print(f"{directory.path}: {study.title or study.name}{', quick form' if study.quick else ''}")
+        for stage in STAGES:
+            count = Counter(row.status for row in rows if row.stage == stage)
+            if whole := study.run_count(stage):
+                said = ", ".join(f"{count[one]} {one}" for one in STATUSES if count[one]) or "none finished"
+                print(f"{stage:8} {said}, {whole - count.total()} of {whole} missing")
+        for row in rows:
+            if row.status == "failed":
+                print(f"failed   {row.path} after {row.attempts} attempts: {' '.join(row.error.splitlines())}")
+        print("running" if directory.is_running() else "not running")
+        return 0
+
+    return tyro.cli(status, args=arguments, prog="kact study status")
+
+
+def _stop(arguments: list[str]) -> int:
+    import tyro
+
+    def stop(
+        name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(help="of a study that runs, or its directory")],
+    ) -> int:
+        """Stop a study, here or on another machine that shares its directory. `kact study run` goes on."""
+        directory = _found(name)
+        print(f"{directory.path}: " + ("stopped." if directory.ask_to_stop() else "it was not running."))
+        return 0
+
+    return tyro.cli(stop, args=arguments, prog="kact study stop")
+
+
+def _export(arguments: list[str]) -> int:
+    import tyro
+
+    def export(
+        name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(help="of a study that was begun, or its directory")],
+        out: Annotated[
+            str | None, tyro.conf.arg(metavar="FILE", help=".csv or .parquet; results.csv beside the table unless said")
+        ] = None,
+        epochs: Annotated[bool, tyro.conf.arg(help="a line an epoch in place of a line a run")] = False,
+    ) -> int:
+        """Write a study's results as one flat table."""
+        from kact.studies.flat import write
+
+        directory = _found(name)
+        target = Path(out) if out is not None else directory.path / ("epochs.csv" if epochs else "results.csv")
+        print(f"{target}  ({write(directory.table.rows(), target, epochs):,} rows)")
+        return 0
+
+    return tyro.cli(export, args=arguments, prog="kact study export", config=(tyro.conf.FlagCreatePairsOff,))
+
+
+def _merge(arguments: list[str]) -> int:
+    import tyro
+
+    def merge(
+        out: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="OUT", help="directory of the whole study")],
+        parts: Annotated[
+            tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="DIR", help="directories of its parts")
+        ],
+    ) -> int:
+        """Join the parts of a study that several machines made with `--shard`; what is there already stays."""
+        from kact.studies.merge import merge_studies
+
+        added = merge_studies(Path(out), [Path(part) for part in parts])
+        print(f"{out}  ({added:,} runs added; `kact study run` with --out {out} does what is still missing)")
+        return 0
+
+    return tyro.cli(merge, args=arguments, prog="kact study merge")
+
+
+def _confirm(runs: int, yes: bool) -> None:
+    """Ask before a study that somebody may not have meant.
+
+    Raises:
+        KactError: if the answer is no, or nobody can be asked.
+    """
+    if runs <= _CONFIRM_ABOVE or yes:
+        return
+    if not sys.stdin.isatty():
+        raise KactError(f"This study has {runs:,} runs, and nobody can be asked whether that is meant.", "Add --yes.")
+    if input(f"This study has {runs:,} runs. Go on? [y/N] ").strip().lower() not in ("y", "yes"):
+        raise KactError(f"Nothing was run of the {runs:,} runs.", "Take values out of its grid, or answer y.")
+
+
+def _workers(given: int) -> int:
+    if given < 0:
+        raise KactError.parameter("workers", given, "a whole number, at least 1")
+    return given or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else given or os.cpu_count() or 1
+
+
+def _pool(cluster: str | None, workers: int, device: str, directory: StudyDirectory) -> "Pool":
+    if cluster is not None:
+        from kact.studies.cluster import ClusterPool
+
+        return ClusterPool(cluster, device)
+    from kact.studies.workers import WorkerPool
+
+    return WorkerPool(workers, directory.log)
+
+
+def _default_directory(study: Study) -> Path:
+    return Path("runs") / (f"{study.name}-quick" if study.quick else study.name)
+
+
+def _found(name: str) -> StudyDirectory:
+    """Return the directory of a study that was begun: as given, or below runs/."""
+    for path in (Path(name), Path("runs") / name, Path("runs") / f"{name}-quick"):
+        if (path / "study.toml").is_file():
+            return StudyDirectory(path)
+    raise KactError(
+        f"No study was begun in '{name}' or 'runs/{name}'.", "Begin it with `kact study run`, or give its directory."
+    )
+
+
+def _ending(directory: StudyDirectory, study: Study) -> str:
+    count = Counter(directory.table.statuses().values())
+    said = ", ".join(f"{count[one]} {one}" for one in STATUSES if count[one])
+    failed = f"\nsee  kact study status {directory.path}" if count["failed"] else ""
+    return f"{study.title or study.name}: {said}.{failed}\nnext kact report {directory.path}"
+
+
+_COMMANDS: dict[str, Callable[[list[str]], int]] = {
+    "list": _list,
+    "show": _show,
+    "run": _run,
+    "status": _status,
+    "stop": _stop,
+    "export": _export,
+    "merge": _merge,
+}

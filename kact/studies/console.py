@@ -1,0 +1,122 @@
+"""What a person sees while a study runs: one live line in a terminal, a line a run in a log file."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+from kact.experiment import Experiment
+from kact.studies.factors import in_words
+from kact.studies.row import ResultRow
+
+_TITLES = {"tune": "Tuning on validation", "compare": "Comparing"}
+
+
+class StudyConsole:
+    """Shows done, failed and left, the time left by epochs, and the best run so far by its validation accuracy.
+
+    Args:
+        quiet: show nothing.
+    """
+
+    def __init__(self, quiet: bool = False) -> None:
+        self.quiet = quiet
+        self.done = 0
+        self.failed = 0
+        self.runs = 0
+        self._epochs = 0
+        self._epochs_before = 0
+        self._epochs_here = 0
+        self._began = time.monotonic()
+        self._best: tuple[float, str] | None = None
+        self._console = Console(highlight=False)
+        self._live: Progress | None = None
+        self._bar: TaskID | None = None
+
+    def stage_began(self, stage: str, runs: int, epochs: int, rows: Iterable[ResultRow]) -> None:
+        self.close()
+        before = list(rows)
+        self.runs, self._epochs, self._epochs_here = runs, epochs, 0
+        self._epochs_before = sum(int(row.experiment["epochs"]) for row in before)
+        self._began = time.monotonic()
+        self.done, self.failed, self._best = len(before), 0, None
+        for row in before:
+            self._note(row)
+        again = f", {self.done} of them done already" if self.done else ""
+        self._say(f"{_TITLES[stage]}: {runs:,} runs{again}.")
+        if not self.quiet and self._console.is_terminal and self.done < runs:
+            self._live = Progress(BarColumn(), TextColumn("{task.description}"), console=self._console, transient=True)
+            self._live.start()
+            self._bar = self._live.add_task(self._line(), total=epochs, completed=self._epochs_before)
+
+    def epochs_done(self, epochs: int) -> None:
+        self._epochs_here += epochs
+        self._refresh()
+
+    def run_done(self, row: ResultRow) -> None:
+        self.done += 1
+        self._note(row)
+        if row.status == "failed":
+            self._say(f"FAILED {in_words(row.cell)}, seed {row.seed}: {row.error}")
+        elif self._live is None:
+            scored = row.score("validation", "accuracy")
+            accuracy = "diverged" if scored is None else f"validation accuracy {scored:.4f}"
+            self._say(f"{self._line()}  |  {in_words(row.cell)}, seed {row.seed}: {accuracy}")
+        self._refresh()
+
+    def run_lost(self, experiment: Experiment, reason: str) -> None:
+        self._say(f"Again: {experiment.label}. {reason}")
+
+    def close(self) -> None:
+        """Take the live line off the screen."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def _note(self, row: ResultRow) -> None:
+        self.failed += row.status == "failed"
+        scored = row.score("validation", "accuracy")
+        if scored is not None and (self._best is None or scored > self._best[0]):
+            self._best = (scored, in_words(row.cell))
+
+    def _line(self) -> str:
+        parts = [f"{self.done:,}/{self.runs:,} done", f"{self.failed} failed", self._time_left()]
+        if self._best is not None:
+            parts.append(f"best on validation {self._best[0]:.4f} ({self._best[1]})")
+        return ", ".join(part for part in parts if part)
+
+    def _time_left(self) -> str:
+        """Return the time left, in words, as if every epoch took as long as those of this session did."""
+        left = self._epochs - self._epochs_before - self._epochs_here
+        if not self._epochs_here or left <= 0:
+            return ""
+        return f"{duration((time.monotonic() - self._began) / self._epochs_here * left)} left"
+
+    def _refresh(self) -> None:
+        if self._live is not None and self._bar is not None:
+            completed = self._epochs_before + self._epochs_here
+            self._live.update(self._bar, description=self._line(), completed=completed)
+
+    def _say(self, text: str) -> None:
+        if not self.quiet:
+            self._console.print(text, markup=False, soft_wrap=True)
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time as people say it.
+
+    Example:
+        >>> duration(42), duration(4000), duration(200_000)
+        ('42 s', '1 h 07 min', '2 days 8 h')
+    """
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    if minutes < 48 * 60:
+        return f"{minutes // 60} h {minutes % 60:02d} min"
+    return f"{minutes // 1440} days {minutes % 1440 // 60} h"

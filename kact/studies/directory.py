@@ -1,0 +1,145 @@
+"""StudyDirectory: where a study keeps what it finds: `study.toml`, `results.sqlite` and `runs/`.
+
+>>> import tempfile
+>>> StudyDirectory(Path(tempfile.mkdtemp())).is_running()
+False
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from kact.errors import KactError
+from kact.files import atomic, explained
+from kact.studies.factors import thawed
+from kact.studies.results import ResultsTable
+from kact.studies.study import Study
+from kact.studies.study_file import to_toml
+
+
+@dataclass(frozen=True)
+class StudyDirectory:
+    """The directory of a study, while it runs and afterwards.
+
+    Example:
+        >>> StudyDirectory(Path("no/such/study")).study()
+        Traceback (most recent call last):
+        kact.errors.KactError: There is no study in 'no/such/study': it holds no study.toml.
+        Give the directory of a study that was begun, such as runs/tweets-window.
+    """
+
+    path: Path
+
+    @property
+    def runs(self) -> Path:
+        """The directory of its runs."""
+        return self.path / "runs"
+
+    @property
+    def log(self) -> Path:
+        """What libraries print in its workers."""
+        return self.path / "workers.log"
+
+    @property
+    def table(self) -> ResultsTable:
+        """Its results."""
+        return ResultsTable(self.path / "results.sqlite")
+
+    def study(self) -> Study:
+        """Return the study as it was run.
+
+        Raises:
+            KactError: if none was begun here, or its file is damaged.
+        """
+        if not (self.path / "study.toml").is_file():
+            raise KactError(
+                f"There is no study in '{self.path}': it holds no study.toml.",
+                "Give the directory of a study that was begun, such as runs/tweets-window.",
+            )
+        return Study.load(self.path)
+
+    @contextlib.contextmanager
+    def opened(self, study: Study) -> Iterator[None]:
+        """Make the directory this study's and this process's for the length of a block.
+
+        A study that differs only in its seeds, or in words, takes the place of the one that is there.
+
+        Raises:
+            KactError: if it cannot be written, holds another study, or another process works on it.
+        """
+        with explained(self.path):
+            self.runs.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.path / ".lock", timeout=0)
+            try:
+                lock.acquire()
+            except Timeout:
+                raise KactError(
+                    f"Another process is running the study in '{self.path}'.",
+                    f"See how far it is with `kact study status {self.path}`, or choose another --out.",
+                ) from None
+        try:
+            file = self.path / "study.toml"
+            if file.exists() and definition(self.study()) != definition(study):
+                raise KactError(f"'{self.path}' holds another study.", "Choose another --out, or move it away.")
+            with atomic(file) as temporary:
+                temporary.write_text(to_toml(study), encoding="utf-8")
+            self._stop.unlink(missing_ok=True)
+            yield
+        finally:
+            self._stop.unlink(missing_ok=True)
+            lock.release()
+
+    def is_running(self) -> bool:
+        """Return whether some process works on it."""
+        if not (self.path / ".lock").exists():
+            return False
+        try:
+            with FileLock(self.path / ".lock", timeout=0):
+                return False
+        except Timeout:
+            return True
+
+    def ask_to_stop(self, timeout_seconds: float = 60.0) -> bool:
+        """Ask the process that works on it to stop, from any machine that sees the directory; wait until it has.
+
+        Returns:
+            Whether there was one.
+
+        Raises:
+            KactError: if it has not stopped in time.
+        """
+        if not self.is_running():
+            return False
+        with explained(self._stop):
+            self._stop.touch()
+        end = time.monotonic() + timeout_seconds
+        while self.is_running():
+            if time.monotonic() > end:
+                raise KactError(
+                    f"The study in '{self.path}' has not stopped yet.", "Wait a little, or end its process."
+                )
+            time.sleep(0.1)
+        return True
+
+    def stop_is_asked(self) -> bool:
+        """Return whether `ask_to_stop` was called while it runs."""
+        return self._stop.exists()
+
+    @property
+    def _stop(self) -> Path:
+        return self.path / "stop"
+
+
+def definition(study: Study) -> dict[str, Any]:
+    """Return what decides which runs a study has, but for its seeds; the rest is words."""
+    tune = None if study.tune is None else [study.tune.grid, study.tune.seeds, study.tune.within]
+    parts = (study.base, study.grid, study.zips, tune, study.compare, study.continue_epochs, study.quick)
+    names = ("base", "grid", "zip", "tune", "compare", "continue_epochs", "quick")
+    return {name: thawed(part) for name, part in zip(names, parts, strict=True)}

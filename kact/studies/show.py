@@ -1,0 +1,62 @@
+"""A study in words, for a terminal."""
+
+from __future__ import annotations
+
+from kact.studies.console import duration
+from kact.studies.factors import in_words, thawed
+from kact.studies.probe import Estimate
+from kact.studies.study import Study
+
+
+def describe(study: Study) -> str:
+    """Return what a study is and how many runs it has.
+
+    Example:
+        >>> print(describe(Study(name="mine", grid={"activation": ["relu", "elu"]}, seeds=2)))
+        mine
+        compares activation by test accuracy, 2 seeds
+          activation: relu, elu
+        2 cells, 4 runs
+    """
+    quick = ", quick form" if study.quick else ""
+    lines = [
+        f"{study.name}{f' ({study.study})' if study.study else ''}{f': {study.title}' if study.title else ''}{quick}"
+    ]
+    lines += [line for line in (study.source, study.question) if line]
+    lines.append(f"compares {study.compare} by test {study.score}, {_counted(len(study.seeds), 'seed')}")
+    lines += [
+        f"  {name}: {', '.join(str(thawed(value)) for value in values)}" for name, values in study.factors.items()
+    ]
+    if study.tune is not None:
+        within = f", within each {', '.join(study.tune.within)}" if study.tune.within else ""
+        for name, values in study.tune.grid.items():
+            lines.append(
+                f"  {name} of each {study.compare} chosen on validation{within}: {', '.join(map(str, values))}"
+            )
+    lines += [f"  {note}" for note in study.notes]
+    tuning = f"{_counted(study.run_count('tune'), 'run')} of tuning, then " if study.tune else ""
+    lines.append(f"{_counted(study.cell_count, 'cell')}, {tuning}{_counted(study.run_count('compare'), 'run')}")
+    if study.published:
+        lines.append(
+            f"{_counted(len(study.published), 'published cell')}, such as {in_words(study.published[0]['cell'])}"
+        )
+    if study.expected:
+        lines.append(f"expected: {in_words(study.expected)}")
+    return "\n".join(lines)
+
+
+def estimate_in_words(found: Estimate, workers: int) -> str:
+    """Return an estimate, for so many workers.
+
+    Example:
+        >>> estimate_in_words(Estimate(3600.0, 5_000_000, 2, 4.0), 2)
+        'about 30 min with 2 workers if none waits for another, 5 MB of disk (2 networks tried in 4 s)'
+    """
+    size = f"{found.bytes / 1e9:.1f} GB" if found.bytes >= 1e9 else f"{found.bytes / 1e6:.0f} MB"
+    tried = f"{_counted(found.networks, 'network')} tried in {duration(found.probe_seconds)}"
+    taken = duration(found.seconds / workers)
+    return f"about {taken} with {_counted(workers, 'worker')} if none waits for another, {size} of disk ({tried})"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
