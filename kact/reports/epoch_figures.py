@@ -51,9 +51,8 @@ def errors(found: Findings) -> list[Illustration]:
         lines = {
             split: band(cell.rows, f"{split}_accuracy", 100.0, complement=True) for split in ("train", "validation")
         }
-        lines["test"] = band_of(
-            curves_on_test(found.material, cell.rows), "test_curve_accuracy", 100.0, complement=True
-        )
+        tested = curves_on_test(found.material, cell.rows)
+        lines["test"] = band_of(tested, "test_curve_accuracy", 100.0, complement=True)
         drawn = {split: line for split, line in lines.items() if line is not None}
         if drawn:
             panels[f"{cell.name}, {cell.place}" if cell.place else cell.name] = drawn

@@ -72,6 +72,11 @@ def find(name: str, runs: Path) -> Path:
     )
 
 
+def home(names: Sequence[str], runs: Path) -> Path:
+    """Return where a report goes unless it is said: into the one study or run, or here where there are several."""
+    return find(names[0], runs) if len(names) == 1 else Path()
+
+
 def of_study(folder: Path) -> Material:
     """Return the results of a study's directory.
 

@@ -44,6 +44,10 @@ class Table:
     note: str = ""
     folded: bool = False
 
+    def is_words(self, column: int) -> bool:
+        """Return whether a column is read as words, to the left, and not as numbers, to the right."""
+        return column < self.headers or self.columns[column] in ("verdict", "remark", "value")
+
 
 def scores(found: Findings) -> Table:
     """Return the table of all cells: mean, spread, interval, n, failures and seconds, published numbers beside them."""

@@ -18,6 +18,7 @@ from kact.reports.illustration import Illustration
 from kact.reports.material import Material
 from kact.reports.page import Page
 from kact.reports.sources import gather, home
+from kact.studies import flat
 
 FORMATS = ("md", "html", "csv", "parquet")
 
@@ -76,7 +77,11 @@ def write(
             written.append(_text(folder / "report.html", page.html(made, pictures, live=interactive_too)))
         if "md" in formats:
             written.append(_text(folder / "report.md", page.markdown(made)))
-    return written + [_table(material, folder / f"rows.{kind}") for kind in ("csv", "parquet") if kind in formats]
+    for kind in ("csv", "parquet"):
+        if kind in formats:
+            flat.write(material.rows, folder / f"rows.{kind}")
+            written.append(folder / f"rows.{kind}")
+    return written
 
 
 def _pictures(made: Page, folder: Path | None) -> dict[str, tuple[str, bytes]]:
@@ -106,7 +111,3 @@ def _text(path: Path, content: str) -> Path:
     with atomic(path) as temporary:
         temporary.write_text(content, encoding="utf-8")
     return path
-
-
-def _table(material: Material, path: Path) -> Path:
-    raise NotImplementedError(path)
