@@ -14,12 +14,13 @@ LABELS = ("cat", "dog", "emu")
 EXAMPLES = 3000
 
 
-def made_row(cell, seed, accuracy, *, stage="compare", status="finished", epochs=4, error="", settings=(), seconds=10.0):
+def made_row(
+    cell, seed, accuracy, *, stage="compare", status="finished", epochs=4, error="", settings=(), seconds=10.0
+):
     """Return the row of a run that reached `accuracy` on test; None for one that left no score."""
     experiment = {
         "task": "digits", "model": {"name": "mlp", "hidden_units": [16]}, "optimizer": "adam", "learning_rate": 0.01,
-        "batch_size": 64, "epochs": epochs, **dict(settings), **{k: v for k, v in cell.items() if not k.startswith("label")},
-        "seed": seed,
+        "batch_size": 64, "epochs": epochs, **dict(settings), **cell, "seed": seed,
     }  # fmt: skip
     described = {name: value for name, value in experiment.items() if name != "seed"}
     digest = hashlib.sha256(json.dumps(described, sort_keys=True, default=str).encode()).hexdigest()

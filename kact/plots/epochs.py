@@ -10,13 +10,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kact.plots.style import BLUE, GREEN, GREY, VERMILION, lined, new_figure, series
+from kact.plots.style import BLUE, GREEN, GREY, VERMILION, lined, new_figure, ordered, series
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,23 +49,25 @@ class Band:
     runs: int
 
 
-def learning_curves(panels: Mapping[str, Mapping[str, Band]], *, y: str) -> Figure:
+def learning_curves(panels: Mapping[str, Mapping[str, Band]], *, y: str, order: Sequence[str] = ()) -> Figure:
     """Draw one line a value with its band; more than five values get a panel each, the others grey behind.
 
     Args:
         panels: by the other factors in words ("" where there are none), then by value.
         y: what is drawn, with its unit.
+        order: of the values, which says how each looks.
     """
-    looks = series(list(dict.fromkeys(name for lines in panels.values() for name in lines)))
-    if len(panels) == 1 and len(looks) > MOST_TOGETHER:
+    names = dict.fromkeys(name for lines in panels.values() for name in lines)
+    looks = series(ordered(names, order))
+    if len(panels) == 1 and len(names) > MOST_TOGETHER:
         return _one_each(next(iter(panels.values())), looks, y)
     figure, places = _panels(len(panels))
     for axes, (title, lines) in zip(places, panels.items(), strict=True):
         for name, band in lines.items():
             _draw(axes, band, looks[name], name, filled=len(lines) <= MOST_TOGETHER)
-        axes.set_title(title, fontsize=9)
+        axes.set_title(_wrapped(title), fontsize=9)
     _label(figure, places, y)
-    figure.legend(*_handles(places), loc="outside lower center", ncols=min(5, len(looks)), frameon=False, fontsize=9)
+    figure.legend(*_handles(places), loc="outside upper center", ncols=min(4, len(names)), frameon=False, fontsize=9)
     return figure
 
 
@@ -79,9 +82,9 @@ def by_split(panels: Mapping[str, Mapping[str, Band]], *, y: str) -> Figure:
     for axes, (title, lines) in zip(places, panels.items(), strict=True):
         for split, band in lines.items():
             _draw(axes, band, _SPLITS[split], split)
-        axes.set_title(title, fontsize=9)
+        axes.set_title(_wrapped(title), fontsize=9)
     _label(figure, places, y)
-    figure.legend(*_handles(places), loc="outside lower center", ncols=3, frameon=False, fontsize=9)
+    figure.legend(*_handles(places), loc="outside upper center", ncols=3, frameon=False, fontsize=9)
     return figure
 
 
@@ -91,7 +94,7 @@ def _one_each(lines: Mapping[str, Band], looks: Mapping[str, dict[str, Any]], y:
         for other in lines.values():
             axes.plot(other.epochs, other.mean, color="#bbbbbb", linewidth=0.7, zorder=1)
         _draw(axes, band, {**looks[name], "linestyle": "-"}, name)
-        axes.set_title(name, fontsize=9)
+        axes.set_title(_wrapped(name), fontsize=9)
     _label(figure, places, y)
     return figure
 
@@ -126,6 +129,11 @@ def _label(figure: Figure, places: list[Axes], y: str) -> None:
         lined(axes)
     figure.supxlabel("epoch", fontsize=9)
     figure.supylabel(y, fontsize=9)
+
+
+def _wrapped(title: str) -> str:
+    """Return a title that is no wider than its panel."""
+    return "\n".join(textwrap.wrap(title.replace("(", " ("), 28)).replace(" (", "(")
 
 
 def _handles(places: list[Axes]) -> tuple[list[Any], list[str]]:

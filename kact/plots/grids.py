@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kact.plots.scores import Estimate
-from kact.plots.style import GREY, lined, new_figure, series
+from kact.plots.style import GREY, lined, new_figure, ordered, series
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -56,7 +56,12 @@ def heat_maps(
 
 
 def sensitivity(
-    lines: Mapping[str, Mapping[float, Estimate]], *, x: str, y: str, chosen: Mapping[str, float] | None = None
+    lines: Mapping[str, Mapping[float, Estimate]],
+    *,
+    x: str,
+    y: str,
+    chosen: Mapping[str, float] | None = None,
+    order: Sequence[str] = (),
 ) -> Figure:
     """Draw a score over a numeric setting, a line a value; what was chosen is ringed.
 
@@ -64,8 +69,9 @@ def sensitivity(
         lines: by value, then by the setting.
         x, y: what the axes are, with their units.
         chosen: the setting that was chosen for each value.
+        order: of the values, which says how each looks.
     """
-    looks = series(list(lines))
+    looks = series(ordered(lines, order))
     settings = sorted({one for line in lines.values() for one in line})
     figure = new_figure(7.2, 3.9)
     axes = figure.subplots()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kact.plots.style import GREY, lined, new_figure, series
+from kact.plots.style import GREY, lined, new_figure, ordered, series
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,18 +38,19 @@ class Estimate:
     published: float | None = None
 
 
-def bars(groups: Mapping[str, Mapping[str, Estimate]], *, x: str) -> Figure:
+def bars(groups: Mapping[str, Mapping[str, Estimate]], *, x: str, order: Sequence[str] = ()) -> Figure:
     """Draw a bar a cell from zero, and beside it the same close up, where intervals and single runs can be seen.
 
     Args:
         groups: by the other factors in words ("" where there are none), then by value.
         x: what is drawn, with its unit.
+        order: of the values, which says how each looks.
 
     Returns:
-        The figure. A bar has to begin at zero, where differences that matter are hard to see: hence two panels.
+        The figure. A bar has to begin at zero, where differences that matter are hard to see: hence two panels. What
+        lies far from all others is an arrow at the edge of the second.
     """
-    names = list(dict.fromkeys(name for cells in groups.values() for name in cells))
-    looks = series(names)
+    looks = series(ordered([name for cells in groups.values() for name in cells], order))
     rows = [(group, name, one) for group, cells in groups.items() for name, one in cells.items()]
     places, place = [], 0.0
     for i, (group, _, _) in enumerate(rows):
@@ -70,6 +71,7 @@ def bars(groups: Mapping[str, Mapping[str, Estimate]], *, x: str) -> Figure:
             close.plot(one.published, y, "x", color="black", markersize=8, markeredgewidth=1.8, zorder=5)
         if group and rows[places.index(y)][0] == group and (y == places[0] or rows[places.index(y) - 1][0] != group):
             whole.text(0, y - 0.9, group, fontsize=9, fontweight="bold", va="center", ha="left")
+    _come_close(close, places, [one for _, _, one in rows])
     whole.set_yticks(places, [name for _, name, _ in rows], fontsize=9)
     whole.set_ylim(places[-1] + 0.7, places[0] - (1.6 if rows[0][0] else 0.7))
     whole.set_xlabel(x, fontsize=9)
@@ -117,13 +119,14 @@ def seconds(groups: Mapping[str, Mapping[str, Sequence[float]]], *, x: str = "tr
     return figure
 
 
-def loss_scatter(points: Mapping[str, Sequence[tuple[float, float]]]) -> Figure:
+def loss_scatter(points: Mapping[str, Sequence[tuple[float, float]]], *, order: Sequence[str] = ()) -> Figure:
     """Draw each run's loss on test over its loss on train; on the line both are the same, above it the run overfits.
 
     Args:
         points: by value, (train loss, test loss) a run; both above 0, as the axes are logarithmic.
+        order: of the values, which says how each looks.
     """
-    looks = series(list(points))
+    looks = series(ordered(points, order))
     figure = new_figure(6.4, 4.6)
     axes = figure.subplots()
     every = np.array([point for pairs in points.values() for point in pairs])
@@ -135,6 +138,9 @@ def loss_scatter(points: Mapping[str, Sequence[tuple[float, float]]]) -> Figure:
             markersize=6, alpha=0.8, markeredgecolor="black", markeredgewidth=0.4,
         )  # fmt: skip
     axes.set(xscale="log", yscale="log")
+    for place, values in ((axes.set_xlim, every[:, 0]), (axes.set_ylim, every[:, 1])):
+        margin = (values.max() / values.min()) ** 0.08 * 1.02
+        place(values.min() / margin, values.max() * margin)
     axes.set_xlabel("train loss of the kept weights", fontsize=9)
     axes.set_ylabel("test loss of the kept weights", fontsize=9)
     _plain_logarithms(axes)
@@ -173,14 +179,37 @@ def critical_difference(ranks: Mapping[str, float], groups: Sequence[Sequence[st
     return figure
 
 
+def _come_close(axes: Axes, places: Sequence[float], cells: Sequence[Estimate]) -> None:
+    """Leave out of view what lies far from most, with an arrow and its number where it is missing."""
+    means = np.array([one.mean for one in cells])
+    first, third = np.quantile(means, [0.25, 0.75])
+    reach = 1.5 * (third - first)
+    near = (means >= first - reach) & (means <= third + reach)
+    if near.all():
+        return
+    ends = [(min(one.runs), max(one.runs)) for one, kept in zip(cells, near, strict=True) if kept]
+    ends += [(one.low, one.high) for one, kept in zip(cells, near, strict=True) if kept and np.isfinite(one.low)]
+    low, high = min(end[0] for end in ends), max(end[1] for end in ends)
+    margin = 0.06 * (high - low) or 1.0
+    axes.set_xlim(low - margin, high + margin)
+    for y, one, kept in zip(places, cells, near, strict=True):
+        if not kept:
+            left = one.mean < low
+            at, side, text = (0.02, "left", f"← {one.mean:.4g}") if left else (0.98, "right", f"{one.mean:.4g} →")
+            axes.text(at, y, text, transform=axes.get_yaxis_transform(), ha=side, va="center", fontsize=9)
+
+
 def _plain_logarithms(axes: Axes) -> None:
     """Label logarithmic axes with plain numbers, few enough to be read."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
     for axis in (axes.xaxis, axes.yaxis):
         low, high = axis.get_view_interval()
-        subs = (1.0, 2.0, 5.0) if high / low < 200 else (1.0,)
-        axis.set_major_locator(LogLocator(subs=subs))
+        many = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)
+        subs = many if high / low < 6 else (1.0, 2.0, 5.0) if high / low < 200 else (1.0,)
+        axis.set_major_locator(MaxNLocator(5) if high / low < 3 else LogLocator(subs=subs))
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axis.set_minor_formatter(NullFormatter())
+        if high / low < 3:
+            axis.set_minor_locator(NullLocator())
     axes.tick_params(labelsize=8)

@@ -10,7 +10,7 @@ False
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +43,16 @@ def series(names: Sequence[str]) -> dict[str, dict[str, Any]]:
         }
         for i, name in enumerate(names)
     }
+
+
+def ordered(names: Iterable[str], order: Sequence[str]) -> list[str]:
+    """Return each name once, in an order that other figures have too, so that a value looks alike in all of them.
+
+    Example:
+        >>> ordered(["elu", "own", "relu"], ["relu", "mish", "elu"])
+        ['relu', 'mish', 'elu', 'own']
+    """
+    return list(dict.fromkeys([*order, *names]))
 
 
 def new_figure(width: float, height: float) -> Figure:

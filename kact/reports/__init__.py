@@ -4,8 +4,8 @@ Made from results alone: nothing here loads a deep-learning library or a data se
 is what is there, `findings` what `kact.stats` says of it, `answer`, `tables`, `figures` and `conditions` put that into
 words, `page` puts those in order, and `write` puts it on disk.
 
->>> write.report(["runs/of/nobody"], runs="runs/of/nobody")
+>>> from kact.reports.write import report
+>>> report(["lenet"], formats=["pdf"])
 Traceback (most recent call last):
-kact.errors.KactError: There is no study or run 'runs/of/nobody': it is no directory, and 'runs/of/nobody' holds none so called.
-See what there is: kact study list
+kact.errors.KactError: The 'format' parameter must be one of: md, html, csv, parquet. Got 'pdf' instead.
 """

@@ -85,9 +85,9 @@ def _wins(found: Findings, told: list[Place]) -> str:
 
 def _ability(found: Findings) -> str:
     """Say which difference the runs would have shown."""
-    known = [one.detectable for one in found.comparisons if math.isfinite(one.detectable)]
-    seeds = sorted({one.n for one in found.comparisons})
-    paired = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
+    paired = max(one.n for one in found.comparisons)
+    full = [one for one in found.comparisons if one.n == paired]
+    known = [one.detectable for one in full if math.isfinite(one.detectable)]
     if not known:
         return f"What {paired} paired seeds could have shown cannot be told: the differences have no spread."
     unit, decimals = found.unit, found.difference_decimals

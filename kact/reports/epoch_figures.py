@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from kact.plots.epochs import Band
+from kact.plots.epochs import MOST_TOGETHER, Band
 from kact.reports.bands import band, band_of, curves_on_test
 from kact.reports.findings import Findings, Place
 from kact.reports.illustration import Illustration, told
@@ -88,7 +88,9 @@ def _over_epochs(found: Findings, name: str, title: str, column: str, unit: Unit
     y = unit.header(words)
     alt = f"{words.capitalize()} by epoch, a line a value. At the last epoch: {told(ends)}."
     left = _left_out(len(places), len(found.places), "combinations")
-    figure = plots.learning_curves(panels, y=y)
+    if len(panels) == 1 and len(next(iter(panels.values()))) > MOST_TOGETHER:
+        left = f" Grey behind each: the others.{left}"
+    figure = plots.learning_curves(panels, y=y, order=found.material.names)
     return [Illustration(name, title, f"{_BAND}{left}", alt, figure, interactive=_interactive(panels, y))]
 
 

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from kact.stats import Comparison, Pairwise, Summary
 
 from kact import stats
 from kact.reports.material import Cell, Material
 from kact.reports.numbers import FRACTIONS, Unit, decimals_for
+from kact.stats import Comparison, Pairwise, Summary
 
 ONE_POINT = 0.01
 _SHARE_OF_A_LOSS = 0.05

@@ -59,8 +59,8 @@ class Cell:
         return {seed: value for seed, value in sorted(found.items()) if value is not None}
 
     def seconds(self) -> list[float]:
-        """Return the training time of each finished run, s."""
-        return [row.metrics["timing"]["train_seconds"] for row in self.rows if row.metrics is not None]
+        """Return the training time of each run that came to its end, s; one that diverged is short for nothing."""
+        return [row.metrics["timing"]["train_seconds"] for row in self.rows if row.metrics and row.status == "finished"]
 
 
 @dataclass(frozen=True)
@@ -110,6 +110,11 @@ class Material:
     def others(self) -> list[str]:
         """The factors beside the one that is compared."""
         return [name for name in self.factors if name != self.compare]
+
+    @property
+    def names(self) -> list[str]:
+        """The compared values in words, in their order."""
+        return [in_words(value) for value in self.factors[self.compare]]
 
     @property
     def higher_is_better(self) -> bool:

@@ -63,7 +63,9 @@ class Unit:
 
     def amount(self, value: float, decimals: int | None = None) -> str:
         """Return a difference with what it is counted in, such as "0.41 points"."""
-        return f"{self.text(value, decimals)} {self.points}".rstrip()
+        number = self.text(value, decimals)
+        word = "point" if self.points == "points" and number == "1" else self.points
+        return f"{number} {word}".rstrip()
 
 
 def decimals_for(*half_widths: float, otherwise: int = 2) -> int:

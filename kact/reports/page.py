@@ -73,7 +73,7 @@ def compose(found: Findings) -> Page:
     done, planned = len(material.compared), material.planned
     return Page(
         title=material.title or material.name,
-        about=tuple(filter(None, (material.question, material.source))),
+        about=tuple(filter(None, (material.question, material.source and f"Source: {material.source}"))),
         quick=conditions.QUICK if material.quick else "",
         answer=tuple(answer.answer(found)),
         missing=f"{done:,} of {planned:,} runs are done; this is what they say." if planned and done < planned else "",

@@ -67,7 +67,8 @@ def bars(found: Findings) -> list[Illustration]:
         " short stroke one run" + (", a cross what was published." if published else ".")
     )
     alt = f"Means of {x}, the best first: {told(numbers)}."
-    return [Illustration("bars", "Scores with their intervals", caption, alt, plots.bars(groups, x=x))]
+    figure = plots.bars(groups, x=x, order=found.material.names)
+    return [Illustration("bars", "Scores with their intervals", caption, alt, figure)]
 
 
 def seconds(found: Findings) -> list[Illustration]:
@@ -110,12 +111,12 @@ def loss_scatter(found: Findings) -> list[Illustration]:
     if not points:
         return []
     means = [
-        (name, f"{np.mean([one[0] for one in pairs]):.3g} train, {np.mean([one[1] for one in pairs]):.3g} test;")
-        for name, pairs in points.items()
+        (name, "{:.3g} on train and {:.3g} on test".format(*np.mean(pairs, axis=0))) for name, pairs in points.items()
     ]
     caption = "A mark is a run. On the dotted line both losses are alike; further above it, a run overfits more."
-    alt = f"Scatter of test loss over train loss. Mean losses: {told(means).rstrip(';')}."
-    return [Illustration("loss_scatter", "Train against test loss", caption, alt, plots.loss_scatter(points))]
+    alt = f"Scatter of test loss over train loss. Mean losses: {told(means)}."
+    figure = plots.loss_scatter(points, order=found.material.names)
+    return [Illustration("loss_scatter", "Train against test loss", caption, alt, figure)]
 
 
 def confusion(found: Findings) -> list[Illustration]:

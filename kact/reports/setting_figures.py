@@ -99,7 +99,7 @@ def sensitivity(found: Findings, setting: str) -> list[Illustration]:
     )
     caption = f"Means over seeds with 95 % intervals, at even steps, moved a little sideways to be seen.{left}"
     alt = f"{axis(found).capitalize()} over {field(setting)}. The peaks: {told(best)}."
-    figure = plots.sensitivity(ordered, x=field(setting), y=axis(found))
+    figure = plots.sensitivity(ordered, x=field(setting), y=axis(found), order=found.material.names)
     title = f"Sensitivity to the {field(setting)}"
     return [Illustration(f"sensitivity_{setting}", title, caption, alt, figure)]
 
@@ -129,7 +129,8 @@ def tuning(found: Findings) -> list[Illustration]:
         lines = {name: line for name, line in lines.items() if line}
         if not lines:
             continue
-        figure = plots.sensitivity(lines, x=field(setting), y=axis(found, "validation"), chosen=chosen)
+        y, order = axis(found, "validation"), material.names
+        figure = plots.sensitivity(lines, x=field(setting), y=y, chosen=chosen, order=order)
         alt = f"Validation score over the {field(setting)}. Chosen: {told((n, f'{v:g}') for n, v in chosen.items())}."
         caption = (
             "Validation scores of the tuning runs, with 95 % intervals where there are several; ringed: the choice."

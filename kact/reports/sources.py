@@ -93,7 +93,7 @@ def of_study(folder: Path) -> Material:
         score=study.score,
         title=study.title,
         question=study.question,
-        source=" ".join(filter(None, (study.study and f"Study {study.study}.", study.source))),
+        source=" ".join(filter(None, (study.source, study.study and f"(study {study.study})"))),
         notes=tuple(study.notes),
         published=tuple(study.published),
         figures=tuple(study.figures),

@@ -17,7 +17,7 @@ import numpy as np
 from kact import stats
 from kact.reports.findings import Findings, Place
 from kact.reports.material import Cell, Material
-from kact.reports.numbers import NOTHING, Unit, decimals_for, field, in_words, key, probability
+from kact.reports.numbers import NOTHING, Unit, field, in_words, key, probability
 from kact.stats import Comparison
 
 _EXTRA_SCORES = ("loss", "accuracy", "f1", "precision", "recall")
@@ -52,8 +52,10 @@ class Table:
 def scores(found: Findings) -> Table:
     """Return the table of all cells: mean, spread, interval, n, failures and seconds, published numbers beside them."""
     material, unit, decimals = found.material, found.unit, found.decimals
-    published = _published_columns(material.published, material.score)
+    published = _published_columns(material.published)
+    first = material.score in published
     beside = [name for name in _EXTRA_SCORES if name != material.score and name in published]
+    rest = [name for name in published if name not in (material.score, *beside)]
     loss = ["loss"] if material.score != "loss" and "loss" not in beside else []
     rows = []
     for place in found.places:
@@ -64,33 +66,38 @@ def scores(found: Findings) -> Table:
                     *(in_words(value) for value in cell.others.values()),
                     cell.name,
                     unit.text(one.estimate, decimals),
+                    *([_published(material, cell, material.score, decimals)] if first else []),
                     unit.text(one.sd, decimals),
                     unit.interval(one.interval, decimals),
                     str(one.n),
                     _trouble(cell),
-                    *(_mean(cell, name) for name in [*beside, *loss]),
+                    *(text for name in beside for text in (_mean(cell, name), _published(material, cell, name))),
+                    *(_mean(cell, name) for name in loss),
                     _seconds(cell),
-                    *(_published(material, cell, name, decimals) for name in published),
+                    *(_published(material, cell, name) for name in rest),
                 )
             )
     columns = (
         *(field(name) for name in material.others),
         field(material.compare),
         unit.header(f"test {field(material.score)}"),
-        unit.header("sd") if unit.symbol else "sd",
+        *([unit.header("published")] if first else []),
+        f"sd, {unit.points}" if unit.points else "sd",
         unit.header("95 % interval"),
         "n",
         "failed, diverged",
-        *(Unit.of(name).header(f"test {field(name)}") for name in [*beside, *loss]),
+        *(Unit.of(name).header(words) for name in beside for words in (f"test {field(name)}", "published")),
+        *(Unit.of(name).header(f"test {field(name)}") for name in loss),
         "training, s",
-        *(Unit.of(name).header(f"published {field(name)}") for name in published),
+        *(Unit.of(name).header(f"published {field(name)}") for name in rest),
     )
     note = (
         "Mean over seeds of the score on test, of the weights that were best on validation; sd between seeds (n − 1);"
         " interval of the mean: Student's t. n counts runs with a score; a run that diverged counts where it had kept"
         " weights before. Training: median over runs."
     )
-    return Table("Scores", columns, tuple(rows), len(material.factors), note)
+    title = f"Test {field(material.score)} and what else was measured"
+    return Table(title, columns, tuple(rows), len(material.factors), note)
 
 
 def comparisons(found: Findings) -> list[Table]:
@@ -106,14 +113,14 @@ def comparisons(found: Findings) -> list[Table]:
     columns = (
         *([", ".join(names)] if names else []),
         "pair",
+        "verdict",
         f"difference, {unit.points}" if unit.points else "difference",
         f"95 % interval, {unit.points}" if unit.points else "95 % interval",
         "p",
         "Holm's p",
         "P(first above second)",
         "n",
-        f"seeds to see {unit.amount(found.detect, decimals_for(unit.scale * found.detect))}",
-        "verdict",
+        f"seeds to see {unit.amount(found.detect, 0 if unit.scale * found.detect >= 1 else 4)}",
     )
     families = len(found.places)
     note = (
@@ -210,6 +217,7 @@ def _compared(found: Findings, place: Place, one: Comparison) -> tuple[str, ...]
     return (
         *([place.name] if found.material.others else []),
         f"{one.first} − {one.second}",
+        verdict if one.test != "none" else "nothing can be told",
         unit.text(one.difference.estimate, decimals, sign=True),
         unit.interval(one.difference.interval, decimals, sign=True),
         probability(one.p) + mark,
@@ -217,7 +225,6 @@ def _compared(found: Findings, place: Place, one: Comparison) -> tuple[str, ...]
         likely,
         str(one.n),
         NOTHING if needed is None else f"{needed:,}",
-        verdict if one.test != "none" else "nothing can be told",
     )
 
 
@@ -243,20 +250,16 @@ def _seconds(cell: Cell) -> str:
     return Unit.of("seconds").text(statistics.median(times) if times else None, 0 if times and max(times) >= 100 else 1)
 
 
-def _published_columns(published: Sequence[Mapping[str, Any]], score: str) -> list[str]:
-    """Return which numbers were published, the compared score first; a spread goes with its mean."""
-    names = dict.fromkeys(
-        name for entry in published for name, value in entry.items() if isinstance(value, int | float)
-    )
-    kept = [name for name in names if not name.endswith(("sd", "n"))]
-    return sorted(kept, key=lambda name: name != score)
+def _published_columns(published: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return which numbers were published; a spread goes with its mean."""
+    numbers = [name for entry in published for name, value in entry.items() if isinstance(value, int | float)]
+    return [name for name in dict.fromkeys(numbers) if not name.endswith("_sd") and name != "n"]
 
 
-def _published(material: Material, cell: Cell, name: str, decimals: int) -> str:
+def _published(material: Material, cell: Cell, name: str, digits: int | None = None) -> str:
     value = published_number(material, cell, name)
     spread = published_number(material, cell, f"{name}_sd")
     unit = Unit.of(name)
-    digits = decimals if name == material.score else None
     if value is None or not math.isfinite(value):
         return NOTHING
     return unit.text(value, digits) + (f" ± {unit.text(spread, digits)}" if spread is not None else "")
