@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -49,12 +49,15 @@ class Band:
     runs: int
 
 
-def learning_curves(panels: Mapping[str, Mapping[str, Band]], *, y: str, order: Sequence[str] = ()) -> Figure:
+def learning_curves(
+    panels: Mapping[str, Mapping[str, Band]], *, y: str, values: str = "", order: Sequence[str] = ()
+) -> Figure:
     """Draw one line a value with its band; more than five values get a panel each, the others grey behind.
 
     Args:
         panels: by the other factors in words ("" where there are none), then by value.
         y: what is drawn, with its unit.
+        values: what they are of.
         order: of the values, which says how each looks.
     """
     names = dict.fromkeys(name for lines in panels.values() for name in lines)
@@ -67,7 +70,10 @@ def learning_curves(panels: Mapping[str, Mapping[str, Band]], *, y: str, order: 
             _draw(axes, band, looks[name], name, filled=len(lines) <= MOST_TOGETHER)
         axes.set_title(_wrapped(title), fontsize=9)
     _label(figure, places, y)
-    figure.legend(*_handles(places), loc="outside upper center", ncols=min(4, len(names)), frameon=False, fontsize=9)
+    figure.legend(
+        *_handles(places), title=values, loc="outside upper center", ncols=_columns(names), frameon=False, fontsize=9,
+        title_fontsize=9,
+    )  # fmt: skip
     return figure
 
 
@@ -134,6 +140,12 @@ def _label(figure: Figure, places: list[Axes], y: str) -> None:
 def _wrapped(title: str) -> str:
     """Return a title that is no wider than its panel."""
     return "\n".join(textwrap.wrap(title.replace("(", " ("), 28)).replace(" (", "(")
+
+
+def _columns(names: Collection[str]) -> int:
+    """Return how many names fit side by side over a figure."""
+    widest = max(map(len, names))
+    return max(1, min(len(names), 90 // (widest + 8)))
 
 
 def _handles(places: list[Axes]) -> tuple[list[Any], list[str]]:

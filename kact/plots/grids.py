@@ -78,7 +78,7 @@ def sensitivity(
     for i, (name, line) in enumerate(lines.items()):
         points = [(settings.index(setting), line[setting]) for setting in sorted(line)]
         # Settings stand at even steps, as they were chosen to; beside each other, so that no interval hides another.
-        shift = 0.0 if len(lines) == 1 else 0.24 * (i / (len(lines) - 1) - 0.5)
+        shift = 0.0 if len(lines) == 1 else 0.14 * (i / (len(lines) - 1) - 0.5)
         places = [place + shift for place, _ in points]
         look = {key: looks[name][key] for key in ("color", "marker", "linestyle")}
         axes.plot(places, [one.mean for _, one in points], label=name, markersize=5, linewidth=1.3, **look)
@@ -104,4 +104,5 @@ def _height(rows: int, panels: int, stacked: bool) -> float:
 
 def _digits(values: np.ndarray) -> int:
     finite = values[np.isfinite(values)]
-    return 0 if finite.size and np.abs(finite).max() >= 1000 else 1 if finite.size and np.abs(finite).max() >= 3 else 3
+    largest = float(np.abs(finite).max()) if finite.size else 0.0
+    return 0 if largest > 100 else 1 if largest >= 3 else 3

@@ -38,12 +38,13 @@ class Estimate:
     published: float | None = None
 
 
-def bars(groups: Mapping[str, Mapping[str, Estimate]], *, x: str, order: Sequence[str] = ()) -> Figure:
+def bars(groups: Mapping[str, Mapping[str, Estimate]], *, x: str, y: str = "", order: Sequence[str] = ()) -> Figure:
     """Draw a bar a cell from zero, and beside it the same close up, where intervals and single runs can be seen.
 
     Args:
         groups: by the other factors in words ("" where there are none), then by value.
         x: what is drawn, with its unit.
+        y: what the values are of.
         order: of the values, which says how each looks.
 
     Returns:
@@ -74,6 +75,7 @@ def bars(groups: Mapping[str, Mapping[str, Estimate]], *, x: str, order: Sequenc
     _come_close(close, places, [one for _, _, one in rows])
     whole.set_yticks(places, [name for _, name, _ in rows], fontsize=9)
     whole.set_ylim(places[-1] + 0.7, places[0] - (1.6 if rows[0][0] else 0.7))
+    whole.set_ylabel(y, fontsize=9)
     whole.set_xlabel(x, fontsize=9)
     close.set_xlabel(f"{x}, close up", fontsize=9)
     for axes in (whole, close):

@@ -49,18 +49,19 @@ def mean_words(found: Findings, place: Place, name: str) -> str:
 
 def _verdict(found: Findings, place: Place) -> str:
     """Say of one table which is best, and from what it can be told."""
-    best = place.best
-    assert best is not None  # as places without a score were left out
-    others = {(one.second if one.first == best else one.first): one for one in place.against_best}
-    apart = [name for name, one in others.items() if one.detected]
-    alike = [name for name, one in others.items() if not one.detected]
-    opening = f"{best} has the {_extreme(found)} mean {score_words(found)}, {mean_words(found, place, best)}"
-    if not apart:
-        return f"{opening}, but there is no detectable difference between it and {_named(alike)}."
-    told = f"it is detectably better than {_named(apart)}"
-    if not alike:
-        return f"{opening}; {told}."
-    return f"{opening}; {told}, and there is no detectable difference between it and {_named(alike)}."
+    best = place.ranked[0]
+    groups: dict[str, list[str]] = {"apart": [], "alike": [], "unknown": []}
+    for one in place.against_best:
+        other = found.material.called(one.second if one.first == best else one.first)
+        groups["apart" if one.detected else "unknown" if one.test == "none" else "alike"].append(other)
+    said = [f"it is detectably better than {_named(groups['apart'])}"] if groups["apart"] else []
+    if groups["alike"]:
+        said.append(f"there is no detectable difference between it and {_named(groups['alike'])}")
+    if groups["unknown"]:
+        said.append(f"nothing can be told of {_named(groups['unknown'])}, with too few seeds")
+    opening = f"{found.material.called(best)} has the {_extreme(found)} mean {score_words(found)}"
+    joint = "; " if groups["apart"] else ", but "
+    return f"{opening}, {mean_words(found, place, best)}{joint}{', and '.join(said)}."
 
 
 def _verdicts(found: Findings, told: list[Place]) -> str:
@@ -68,19 +69,29 @@ def _verdicts(found: Findings, told: list[Place]) -> str:
     apart, total = sum(one.detected for one in found.comparisons), len(found.comparisons)
     clear = sum(bool(place.against_best) and all(one.detected for one in place.against_best) for place in told)
     return (
-        f"{_wins(found, told)}; in {clear} of them the best can be told from all others, and of all"
-        f" {counted(total, 'comparison')} {apart} show a detectable difference."
+        f"{_wins(found, told)}{_best_of_all(found)}; {clear} of {len(told)} times it can be told from all others, and of"
+        f" {counted(total, 'comparison')} in all, {apart} show a detectable difference."
     )
+
+
+def _best_of_all(found: Findings) -> str:
+    """Name the cell with the best mean, where cells are of one task and can be set side by side."""
+    best = found.best_cell
+    if best is None or "task" in found.material.others:
+        return ""
+    place = next(place for place in found.places if best in place.cells)
+    mean = found.unit.text(place.summaries[best.name].estimate, found.decimals)
+    return f" (the {_extreme(found)} of all: {mean} {found.unit.symbol}".rstrip() + f", at {place.name})"
 
 
 def _wins(found: Findings, told: list[Place]) -> str:
-    wins = Counter(place.best for place in told)
-    first = [f"{name} in {count}" for name, count in wins.most_common(_MOST_NAMED)]
-    others = ", ".join(field(name) for name in found.material.others)
-    return (
-        f"Of {counted(len(told), 'combination')} of {others}, the {_extreme(found)} mean {score_words(found)} belongs"
-        f" to {listing(first)}"
-    )
+    wins = Counter(place.ranked[0] for place in told)
+    called = found.material.called
+    first = [f"{called(name)} in {count}" for name, count in wins.most_common(_MOST_NAMED)]
+    others = [field(name) for name in found.material.others]
+    what = f"{len(told)} {'values' if len(others) == 1 else 'combinations'} of {listing(others)}"
+    belongs = f"{called(told[0].ranked[0])} in all of them" if len(wins) == 1 else listing(first)
+    return f"Over {what}, the {_extreme(found)} mean {score_words(found)} is that of {belongs}"
 
 
 def _ability(found: Findings) -> str:
@@ -92,7 +103,8 @@ def _ability(found: Findings) -> str:
         return f"What {paired} paired seeds could have shown cannot be told: the differences have no spread."
     unit, decimals = found.unit, found.difference_decimals
     middle, low, high = statistics.median(known), min(known), max(known)
-    around = "" if len(known) == 1 else f" ({unit.text(low, decimals)} to {unit.text(high, decimals)}, by the pair)"
+    ends = f" ({unit.text(low, decimals)} to {unit.text(high, decimals)}, by the pair)"
+    around = "" if high > 5 * low or low == high else ends
     return (
         f"With {paired} paired seeds, a true difference of about {unit.amount(middle, decimals)}{around} would have"
         f" been found four times in five; a smaller one may be there unseen."
@@ -102,14 +114,16 @@ def _ability(found: Findings) -> str:
 def _highest(found: Findings, told: list[Place]) -> str:
     if len(told) > 1:
         return f"{_wins(found, told)}."
-    place = told[0]
-    return f"{place.best} has the {_extreme(found)} {score_words(found)}, {mean_words(found, place, place.ranked[0])}."
+    best = told[0].ranked[0]
+    mean = mean_words(found, told[0], best)
+    return f"{found.material.called(best)} has the {_extreme(found)} {score_words(found)}, {mean}."
 
 
 def _alone(found: Findings, told: list[Place]) -> str:
     shown = [f"{mean_words(found, place, place.ranked[0])}{f' at {place.name}' * bool(place.name)}" for place in told]
     more = f", and {len(shown) - 3} more in the table" if len(shown) > 3 else ""
-    return f"{told[0].best} has a mean {score_words(found)} of {'; '.join(shown[:3])}{more}."
+    only = found.material.called(told[0].ranked[0])
+    return f"{only} has a mean {score_words(found)} of {'; '.join(shown[:3])}{more}."
 
 
 def _why_none(found: Findings) -> str:

@@ -1,7 +1,7 @@
 """`kact report`: write what studies or runs say, and print where it is."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from kact.reports import write
 
@@ -13,6 +13,7 @@ Made from results alone, also while a study runs. One study goes to its own fold
   kact report NAME --format csv parquet    the rows, for a spreadsheet or pandas
   kact report NAME --detect 0.005          count the seeds that a difference of half a point would need
 """
+_LIVE = {"auto": None, "yes": True, "no": False}
 _MEGABYTE = 1_000_000
 
 
@@ -34,11 +35,11 @@ def main(arguments: list[str]) -> int:
             tyro.conf.arg(help="a difference that matters, in the score's own unit; 0.01 (a point) of an accuracy"),
         ] = None,
         interactive: Annotated[
-            bool | None,
-            tyro.conf.arg(help="put plotly into the page, 2 MB; where it is installed unless said"),
-        ] = None,
+            Literal["auto", "yes", "no"],
+            tyro.conf.arg(help="put plotly into the page, 2 MB, to explore curves; auto: where it is installed"),
+        ] = "auto",
     ) -> int:
-        for path in write.report(names, out, format, runs=runs, detect=detect, live=interactive):
+        for path in write.report(names, out, format, runs=runs, detect=detect, live=_LIVE[interactive]):
             print(f"{path}{_size(path)}")
         return 0
 

@@ -18,7 +18,7 @@ from kact.reports.bands import band, band_of, curves_on_test
 from kact.reports.findings import Findings, Place
 from kact.reports.illustration import Illustration, told
 from kact.reports.material import Cell
-from kact.reports.numbers import Unit
+from kact.reports.numbers import Unit, field
 
 MOST_PANELS = 9
 _BAND = (
@@ -90,7 +90,7 @@ def _over_epochs(found: Findings, name: str, title: str, column: str, unit: Unit
     left = _left_out(len(places), len(found.places), "combinations")
     if len(panels) == 1 and len(next(iter(panels.values()))) > MOST_TOGETHER:
         left = f" Grey behind each: the others.{left}"
-    figure = plots.learning_curves(panels, y=y, order=found.material.names)
+    figure = plots.learning_curves(panels, y=y, values=field(found.material.compare), order=found.material.names)
     return [Illustration(name, title, f"{_BAND}{left}", alt, figure, interactive=_interactive(panels, y))]
 
 

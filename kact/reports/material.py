@@ -44,6 +44,11 @@ class Cell:
         return ", ".join(f"{field_words(name)} {in_words(value)}" for name, value in self.others.items())
 
     @property
+    def settings(self) -> Mapping[str, Any]:
+        """All factors of its runs, those too that follow from the others and are not shown."""
+        return self.rows[0].cell
+
+    @property
     def failed(self) -> int:
         """Runs that ended with an error."""
         return sum(row.status == "failed" for row in self.rows)
@@ -115,6 +120,11 @@ class Material:
     def names(self) -> list[str]:
         """The compared values in words, in their order."""
         return [in_words(value) for value in self.factors[self.compare]]
+
+    def called(self, name: str) -> str:
+        """Return a compared value as a sentence names it: "relu", but "convolutions 5"."""
+        plain = all(isinstance(value, str) for value in self.factors[self.compare])
+        return name if plain else f"{field_words(self.compare)} {name}"
 
     @property
     def higher_is_better(self) -> bool:

@@ -20,7 +20,7 @@ from kact.plots.scores import Estimate
 from kact.reports.findings import Findings, Place
 from kact.reports.illustration import Illustration, axis, told
 from kact.reports.material import Cell
-from kact.reports.numbers import in_words, listing
+from kact.reports.numbers import field, in_words, listing, probability
 from kact.reports.tables import published_number
 
 MOST_BARS = 40
@@ -67,7 +67,7 @@ def bars(found: Findings) -> list[Illustration]:
         " short stroke one run" + (", a cross what was published." if published else ".")
     )
     alt = f"Means of {x}, the best first: {told(numbers)}."
-    figure = plots.bars(groups, x=x, order=found.material.names)
+    figure = plots.bars(groups, x=x, y=field(found.material.compare), order=found.material.names)
     return [Illustration("bars", "Scores with their intervals", caption, alt, figure)]
 
 
@@ -163,7 +163,7 @@ def critical_difference(found: Findings) -> list[Illustration]:
     mean = dict(zip(ranks.names, map(float, ranks.average_ranks), strict=True))
     numbers = [(name, f"{rank:.2f}") for name, rank in sorted(mean.items(), key=lambda one: one[1])]
     caption = (
-        f"{ranks.method}; Friedman's p = {ranks.p:.3g}, critical difference {ranks.critical_difference:.2f} ranks."
+        f"{ranks.method}; Friedman's p {_equals(ranks.p)}, critical difference {ranks.critical_difference:.2f} ranks."
         f" Few tasks tell little: two ranks nearer than that cannot be told apart."
     )
     figure = plots.critical_difference(mean, ranks.groups, tasks=ranks.tasks)
@@ -197,6 +197,11 @@ def feature_maps(found: Findings) -> list[Illustration]:
     if missing and not shown:
         raise KactError("No feature maps were drawn yet.", f"Draw them: {listing(missing)}")
     return shown
+
+
+def _equals(p: float) -> str:
+    text = probability(p)
+    return text if text.startswith("<") else f"= {text}"
 
 
 def _drawn(folder: Path) -> Path | None:

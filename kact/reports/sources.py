@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from kact.errors import KactError, nearest
 from kact.reports.material import Material
@@ -88,12 +89,12 @@ def of_study(folder: Path) -> Material:
     return Material(
         name=study.name or folder.name,
         rows=rows,
-        factors=study.factors,
+        factors=_telling(study),
         compare=study.compare,
         score=study.score,
         title=study.title,
         question=study.question,
-        source=" ".join(filter(None, (study.source, study.study and f"(study {study.study})"))),
+        source=", ".join(filter(None, (study.source, study.study and f"study {study.study}"))),
         notes=tuple(study.notes),
         published=tuple(study.published),
         figures=tuple(study.figures),
@@ -141,6 +142,27 @@ def of_runs(folders: Sequence[Path]) -> Material:
         remarks=tuple(f"The run {name} is not finished and is left out." for name in unfinished),
         folders=places,
     )
+
+
+def _telling(study: Study) -> dict[str, tuple[Any, ...]]:
+    """Return the factors that tell cells apart: of those that go together in a zip, as few as will do.
+
+    The compared one is kept first, then those that a figure asks for, then labels, which were made to be read.
+    """
+    asked = {part for figure in study.figures for part in figure.split(":")[1:]}
+    left_out: set[str] = set()
+    for group in study.zips:
+        names = {name.removeprefix("label."): values for name, values in group.items()}
+        labels = [name.removeprefix("label.") for name in group if name.startswith("label.")]
+        preferred = [study.compare, *(name for name in names if name in asked), *labels, *names]
+        kept: list[str] = []
+        for name in dict.fromkeys(name for name in preferred if name in names):
+            rows = {key([names[one][i] for one in kept]) for i in range(len(names[name]))}
+            if len(rows) == len(names[name]) and kept and name not in asked:
+                left_out.add(name)
+            else:
+                kept.append(name)
+    return {name: values for name, values in study.factors.items() if name not in left_out}
 
 
 def _holds_results(folder: Path) -> bool:

@@ -111,8 +111,8 @@ def comparisons(found: Findings) -> list[Table]:
         return []
     unit, names = found.unit, [field(name) for name in found.material.others]
     columns = (
-        *([", ".join(names)] if names else []),
-        "pair",
+        *names,
+        f"{field(found.material.compare)}, first − second",
         "verdict",
         f"difference, {unit.points}" if unit.points else "difference",
         f"95 % interval, {unit.points}" if unit.points else "95 % interval",
@@ -130,7 +130,7 @@ def comparisons(found: Findings) -> list[Table]:
         + " The probability that the first scores above the second on a seed has Wilson's interval. Seeds: for the"
         " paired t-test to see such a difference four times in five, if the spread stays what it was."
     )
-    headers = 2 if names else 1
+    headers = len(names) + 1
     fold = len(first) + len(rest) > _MOST_PAIRS
     if not fold:
         return [Table("Differences, paired by seed", columns, (*first, *rest), headers, note)]
@@ -144,7 +144,7 @@ def tuned(material: Material) -> Table | None:
         return None
     groups: dict[str, tuple[Any, ...]] = {}
     for cell in material.cells():
-        values = (cell.value, *(cell.others[name] for name in material.within))
+        values = (cell.value, *(cell.settings[name] for name in material.within))
         groups.setdefault(key(values), values)
     rows = []
     for group, values in groups.items():
@@ -194,7 +194,7 @@ def over_tasks(found: Findings) -> Table | None:
 
 def published_number(material: Material, cell: Cell, name: str) -> float | None:
     """Return a number that was published for a cell, in the score's own unit; None where there is none."""
-    values = {**cell.others, material.compare: cell.value}
+    values = cell.settings
     for entry in material.published:
         where: Mapping[str, Any] = entry["cell"]
         if name in entry and all(key(values.get(factor)) == key(value) for factor, value in where.items()):
@@ -205,8 +205,9 @@ def published_number(material: Material, cell: Cell, name: str) -> float | None:
 def _compared(found: Findings, place: Place, one: Comparison) -> tuple[str, ...]:
     unit, decimals = found.unit, found.difference_decimals
     needed = one.needed.seeds if one.needed is not None else None
-    better = one.detected and (one.difference.estimate > 0) == found.material.higher_is_better
-    verdict = f"{one.first if better else one.second} is better" if one.detected else "no detectable difference"
+    better = (one.difference.estimate > 0) == found.material.higher_is_better
+    winner = found.material.called(one.first if better else one.second)
+    verdict = f"{winner} is better" if one.detected else "no detectable difference"
     mark = " (t)" if one.test == "t" else ""
     improvement = one.improvement
     likely = (
@@ -215,7 +216,7 @@ def _compared(found: Findings, place: Place, one: Comparison) -> tuple[str, ...]
         else f"{improvement.estimate:.2f} ({Unit(1, '', '', 2).interval(improvement.interval)})"
     )
     return (
-        *([place.name] if found.material.others else []),
+        *(in_words(value) for value in place.cells[0].others.values()),
         f"{one.first} − {one.second}",
         verdict if one.test != "none" else "nothing can be told",
         unit.text(one.difference.estimate, decimals, sign=True),
