@@ -52,29 +52,25 @@ def bars(groups: Mapping[str, Mapping[str, Estimate]], *, x: str, y: str = "", o
         lies far from all others is an arrow at the edge of the second.
     """
     looks = series(ordered([name for cells in groups.values() for name in cells], order))
-    rows = [(group, name, one) for group, cells in groups.items() for name, one in cells.items()]
-    places, place = [], 0.0
-    for i, (group, _, _) in enumerate(rows):
-        place += 1.0 if i == 0 or rows[i - 1][0] == group else 2.0
-        places.append(place + (1.0 if i == 0 and group else 0.0))
-        place = places[-1]
+    rows = [(name, one) for cells in groups.values() for name, one in cells.items()]
+    places, headings = _bar_places(groups)
     figure = new_figure(7.2, 1.1 + 0.27 * (places[-1] + 1))
     whole, close = figure.subplots(1, 2, sharey=True, width_ratios=[1, 1.5])
-    for y, (group, name, one) in zip(places, rows, strict=True):
+    for at, (name, one) in zip(places, rows, strict=True):
         look = looks[name]
-        whole.barh(y, one.mean, height=0.72, facecolor=look["color"], alpha=0.55, edgecolor="black", linewidth=0.6,
+        whole.barh(at, one.mean, height=0.72, facecolor=look["color"], alpha=0.55, edgecolor="black", linewidth=0.6,
                    hatch=look["hatch"])  # fmt: skip
-        close.plot(one.runs, [y] * len(one.runs), "|", color=GREY, markersize=9, alpha=0.8, zorder=2)
+        close.plot(one.runs, [at] * len(one.runs), "|", color=GREY, markersize=9, alpha=0.8, zorder=2)
         for axes in (whole, close):
-            axes.hlines(y, one.low, one.high, color="black", linewidth=1.6, zorder=3)
-        close.plot(one.mean, y, look["marker"], color=look["color"], markersize=7, zorder=4, markeredgecolor="black")
+            axes.hlines(at, one.low, one.high, color="black", linewidth=1.6, zorder=3)
+        close.plot(one.mean, at, look["marker"], color=look["color"], markersize=7, zorder=4, markeredgecolor="black")
         if one.published is not None:
-            close.plot(one.published, y, "x", color="black", markersize=8, markeredgewidth=1.8, zorder=5)
-        if group and rows[places.index(y)][0] == group and (y == places[0] or rows[places.index(y) - 1][0] != group):
-            whole.text(0, y - 0.9, group, fontsize=9, fontweight="bold", va="center", ha="left")
-    _come_close(close, places, [one for _, _, one in rows])
-    whole.set_yticks(places, [name for _, name, _ in rows], fontsize=9)
-    whole.set_ylim(places[-1] + 0.7, places[0] - (1.6 if rows[0][0] else 0.7))
+            close.plot(one.published, at, "x", color="black", markersize=8, markeredgewidth=1.8, zorder=5)
+    for group, at in headings.items():
+        whole.text(0, at, group, fontsize=9, fontweight="bold", va="center", ha="left")
+    _come_close(close, places, [one for _, one in rows])
+    whole.set_yticks(places, [name for name, _ in rows], fontsize=9)
+    whole.set_ylim(places[-1] + 0.7, places[0] - (1.6 if headings else 0.7))
     whole.set_ylabel(y, fontsize=9)
     whole.set_xlabel(x, fontsize=9)
     close.set_xlabel(f"{x}, close up", fontsize=9)
@@ -179,6 +175,21 @@ def critical_difference(ranks: Mapping[str, float], groups: Sequence[Sequence[st
     lined(axes)
     axes.spines["left"].set_visible(False)
     return figure
+
+
+def _bar_places(groups: Mapping[str, Mapping[str, Estimate]]) -> tuple[list[float], dict[str, float]]:
+    """Return where each bar stands, and the heading of each group that has a name; a step is a bar's height."""
+    places: list[float] = []
+    headings: dict[str, float] = {}
+    place = 0.0
+    for group, cells in groups.items():
+        if group:
+            place += 1.0
+            headings[group] = place
+        for _ in cells:
+            place += 1.0
+            places.append(place)
+    return places, headings
 
 
 def _come_close(axes: Axes, places: Sequence[float], cells: Sequence[Estimate]) -> None:

@@ -69,8 +69,8 @@ def _verdicts(found: Findings, told: list[Place]) -> str:
     apart, total = sum(one.detected for one in found.comparisons), len(found.comparisons)
     clear = sum(bool(place.against_best) and all(one.detected for one in place.against_best) for place in told)
     return (
-        f"{_wins(found, told)}{_best_of_all(found)}; {clear} of {len(told)} times it can be told from all others, and of"
-        f" {counted(total, 'comparison')} in all, {apart} show a detectable difference."
+        f"{_wins(found, told)}{_best_of_all(found)}; {clear} of {len(told)} times it can be told from all others, and"
+        f" of {counted(total, 'comparison')} in all, {apart} show a detectable difference."
     )
 
 

@@ -143,11 +143,7 @@ def confusion(found: Findings) -> list[Illustration]:
 
 
 def critical_difference(found: Findings) -> list[Illustration]:
-    """Draw mean ranks over tasks with what cannot be told apart.
-
-    Raises:
-        KactError: if scikit-posthocs is missing.
-    """
+    """Draw mean ranks over tasks with what cannot be told apart."""
     from kact import plots
 
     names = list(dict.fromkeys(cell.name for place in found.places for cell in place.cells))
