@@ -39,13 +39,13 @@ def gather(names: Sequence[str], runs: str | Path = "runs") -> Material:
         raise KactError("There is nothing to report.", "Name studies or runs: kact report NAME_OR_DIRECTORY ...")
     studies, plain = [], []
     for folder in dict.fromkeys(find(name, Path(runs)) for name in names):
-        if (folder / DATABASE).is_file():
+        if _is_study(folder):
             studies.append(of_study(folder))
         else:
             plain += [folder] if (folder / EXPERIMENT).is_file() else _runs_in(folder)
     materials = [*studies, *([of_runs(plain)] if plain else [])]
     if not any(material.compared for material in materials):
-        raise _nothing(materials, names)
+        raise _nothing(materials, names, plain)
     return materials[0] if len(materials) == 1 and studies else pool(materials)
 
 
@@ -64,7 +64,7 @@ def find(name: str, runs: Path) -> Path:
     if Path(name).is_dir() or (runs / name).is_dir():
         place = name if Path(name).is_dir() else runs / name
         raise KactError(
-            f"'{place}' holds no study and no run: neither {DATABASE} nor {EXPERIMENT} is in it.{meant}",
+            f"'{place}' holds no study and no run: neither {STUDY} nor {EXPERIMENT} is in it.{meant}",
             "Run a study first: kact study run NAME",
         )
     raise KactError(
@@ -166,18 +166,22 @@ def _telling(study: Study) -> dict[str, tuple[Any, ...]]:
 
 
 def _holds_results(folder: Path) -> bool:
-    if (folder / DATABASE).is_file() or (folder / EXPERIMENT).is_file():
+    if _is_study(folder) or (folder / EXPERIMENT).is_file():
         return True
     return folder.is_dir() and bool(_runs_in(folder))
+
+
+def _is_study(folder: Path) -> bool:
+    return (folder / DATABASE).is_file() or (folder / STUDY).is_file()  # the second alone: begun, and nothing done
 
 
 def _runs_in(folder: Path) -> list[Path]:
     return sorted(file.parent for file in folder.glob(f"*/{EXPERIMENT}"))
 
 
-def _nothing(materials: Sequence[Material], names: Sequence[str]) -> KactError:
+def _nothing(materials: Sequence[Material], names: Sequence[str], plain: Sequence[Path]) -> KactError:
     begun = sum(len(material.rows) for material in materials)
     what = f"has {begun} tuning runs and none that is compared yet" if begun else "has no finished run yet"
-    return KactError(
-        f"There is nothing to report: {', '.join(names)} {what}.", f"Go on with: kact study run {names[0]}"
-    )
+    said = f"There is nothing to report: {', '.join(names)} {what}."
+    step = f"kact train --config {plain[0] / EXPERIMENT}" if plain else f"kact study run {names[0]}"
+    return KactError(said, f"Go on with: {step}")
