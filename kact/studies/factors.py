@@ -31,9 +31,9 @@ def factor_values(where: str, given: Mapping[str, Any], together: bool = False) 
             raise KactError(f"A value of {where}: {name} is a table.", 'Give sizes of a model as "model.SIZE" factors.')
     found = {name: tuple(frozen(value) for value in values) for name, values in given.items()}
     for name, values in found.items():
-        for value in () if together else values:
-            if values.count(value) > 1:
-                raise KactError(f"The value {value!r} comes twice in {where}: {name}.", "Take one of them out.")
+        if not together and len(set(values)) < len(values):
+            twice = next(value for place, value in enumerate(values) if value in values[:place])
+            raise KactError(f"The value {twice!r} comes twice in {where}: {name}.", "Take one of them out.")
     if together and len({len(values) for values in found.values()}) != 1:
         sizes = ", ".join(f"{name} has {len(values)}" for name, values in found.items()) or "there are none"
         raise KactError(f"The lists of a [[{where}]] go together and must be of one length: {sizes}.")

@@ -12,6 +12,7 @@ import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,8 @@ class Study:
     """What is trained and what is asked, checked when it is built.
 
     A factor is any field of `Experiment`, a size of the model ("model.hidden_units"), or in `zips` a label
-    ("label.depth"), which changes nothing and gives reports a name: in `factors` and in cells it is "depth".
+    ("label.depth"), which changes nothing and gives reports a name: in `factors` and in cells it is "depth", and stands
+    there for the model and the sizes that it goes with. What goes with the compared factor is not named there either.
 
     Attributes:
         compare: the factor whose values are compared, paired by seed, within each combination of the others.
@@ -111,10 +113,10 @@ class Study:
 
     @property
     def factors(self) -> dict[str, tuple[Any, ...]]:
-        """Each factor's values, in the order of the file; those of a zip go together."""
+        """The different values of each factor that cells name, in the order of the file; those of a zip go together."""
         found = {name: tuple(values) for name, values in self.grid.items()}
         for group in self.zips:
-            found |= {_bare(name): tuple(values) for name, values in group.items()}
+            found |= {_bare(name): tuple(dict.fromkeys(group[name])) for name in group if name not in self._unnamed}
         return found
 
     @property
@@ -131,7 +133,7 @@ class Study:
     def cells(self) -> Iterator[dict[str, Any]]:
         """Yield each cell, factor to value."""
         for settings in self._combinations():
-            yield {_bare(name): value for name, value in settings.items()}
+            yield self._cell(settings)
 
     def experiments(
         self, stage: str, chosen: Mapping[Group, Mapping[str, Any] | None] | None = None
@@ -150,16 +152,23 @@ class Study:
         if stage == "tune" and self.tune is None:
             return
         seeds = self.tune.seeds if stage == "tune" and self.tune else self.seeds
-        described: dict[str, dict[str, Any]] = {}
         for seed in seeds:
+            described: dict[str, dict[str, Any]] = {}
+            named: set[tuple[Any, ...]] = set()
             for cell, settings in self._settings(stage, chosen):
                 experiment = self._experiment(settings).replace(seed=seed)
-                if described.setdefault(experiment.hash, cell) != cell:
-                    other = in_words(described[experiment.hash])
+                digest = experiment.hash
+                if digest in described:
                     raise KactError(
-                        f"Two cells are the same experiment: {other} and {in_words(cell)}.",
+                        f"Two cells are the same experiment: {in_words(described[digest])} and {in_words(cell)}.",
                         "Take one of them out of the grid.",
                     )
+                if (name := tuple(cell.items())) in named:
+                    raise KactError(
+                        f"Two cells are called the same: {in_words(cell)}.", "Give each row of a [[zip]] its own label."
+                    )
+                described[digest] = cell
+                named.add(name)
                 yield cell, experiment
 
     def replace(self, **changes: Any) -> Study:
@@ -171,7 +180,7 @@ class Study:
     ) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
         """Yield each cell of a stage, and the settings of its experiment."""
         for settings in self._combinations():
-            cell = {_bare(name): value for name, value in settings.items()}
+            cell = self._cell(settings)
             if self.tune is None:
                 yield cell, settings
             elif stage == "tune":
@@ -180,6 +189,22 @@ class Study:
             else:
                 group = self.tune.group(cell, self.compare)
                 yield cell, settings | dict((chosen or {}).get(group) or next(self.tune.candidates()))
+
+    def _cell(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        return {_bare(name): value for name, value in settings.items() if name not in self._unnamed}
+
+    @cached_property
+    def _unnamed(self) -> set[str]:
+        """Factors of zips that others stand for: sizes behind a label, and what goes with the compared factor."""
+        found: set[str] = set()
+        for group in self.zips:
+            compared = any(_bare(name) == self.compare for name in group)
+            labelled = any(name.startswith(_LABEL) for name in group)
+            for name in group:
+                size = labelled and (name == "model" or name.startswith(_SIZE))
+                if _bare(name) != self.compare and not name.startswith(_LABEL) and (size or compared):
+                    found.add(name)
+        return found
 
     def _combinations(self) -> Iterator[dict[str, Any]]:
         """Yield the settings of each cell, labels among them; the last factor changes quickest."""
@@ -209,6 +234,8 @@ class Study:
                 continue
             if not name.startswith(_SIZE):
                 choose(name, _FIELDS, {}, "factor" if name not in self.base else "base")
+        if self.continue_epochs and "epochs" not in names:
+            raise KactError("`continue_epochs` needs several lengths to go on to.", "Give epochs = [20, 40] in [grid].")
         bare = [_bare(name) for name in names] + tuned
         for name in bare:
             if bare.count(name) > 1:

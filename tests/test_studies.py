@@ -1,0 +1,229 @@
+"""Study files: each bundled one loads, and whatever is wrong in one's own is named with its file."""
+
+import os
+import re
+
+import pytest
+
+from kact import __main__ as command
+from kact.errors import KactError
+from kact.models import PRESETS
+from kact.studies.row import STAGES, ResultRow
+from kact.studies.study import Study
+from kact.studies.study_file import from_toml, study_names, to_toml
+from kact.studies.tune import Tune, choose_settings
+
+pytestmark = pytest.mark.skipif(os.environ.get("KERAS_BACKEND", "torch") != "torch", reason="the same on every backend")
+
+PUBLISHED = ["1a", "1b", "1c", "2a", "2b", "2c", "2d", "2e", "2f", "2g", "3a", "3c", "3d", "3e"]
+PUBLISHED += ["4a", "4b", "4c", "4d", "4e", "4f", "5"]
+FILE = """# My study.
+#
+# Nothing to expect.
+compare = "activation"
+seeds = 3
+[base]
+task = "digits"
+epochs = 4
+[grid]
+activation = ["relu", "mish"]
+[quick]
+seeds = 2
+base = { epochs = 1 }
+"""
+
+
+def load(tmp_path, text, quick=False):
+    (tmp_path / "mine.toml").write_text(text)
+    return Study.load(tmp_path / "mine.toml", quick)
+
+
+@pytest.mark.parametrize("quick", [False, True], ids=["full", "quick"])
+@pytest.mark.parametrize("name", study_names())
+def test_each_bundled_study_has_its_cells_once_and_says_how_to_run_it(name, quick):
+    study = Study.load(name, quick)
+    runs = [(stage, experiment.hash, experiment.seed) for stage in STAGES for _, experiment in study.experiments(stage)]
+    assert len(set(runs)) == len(runs) == sum(study.run_count(stage) for stage in STAGES)
+    assert study.quick == quick and study.name == name and study.title and study.question and study.notes
+    assert f"kact study run {name}" in study.header.splitlines()
+    assert len(study.seeds) >= 2, "one seed tells nothing"
+    for cell, _ in study.experiments("compare"):
+        assert list(cell) == list(study.factors) and all(cell[name] in study.factors[name] for name in cell)
+
+
+def test_every_published_study_is_there():
+    assert sorted(filter(None, (Study.load(name).study for name in study_names()))) == PUBLISHED
+
+
+def test_the_house_study_tunes_each_of_ten_activations_for_six_paired_seeds():
+    study = Study.load("lenet-activations")
+    assert len(study.factors["activation"]) >= 10 and len(study.seeds) >= 6
+    assert study.tune is not None and "learning_rate" in study.tune.grid
+    assert not set(study.tune.seeds) & set(study.seeds), "no compared run takes part in the choice"
+
+
+def test_published_networks_keep_their_habit_without_batch_norm(tmp_path):
+    sized = load(
+        tmp_path, FILE.replace('task = "digits"', 'task = "cifar10"\nmodel = "cifar-small"\n"model.pool" = "max"')
+    )
+    for study in (sized, Study.load("cifar-saturating")):
+        for _, experiment in study.experiments("compare"):
+            assert experiment.model == PRESETS["cifar-small"].model and not experiment.batch_norm
+
+
+def test_quick_changes_what_it_names_and_nothing_else(tmp_path):
+    whole, quick = load(tmp_path, FILE), load(tmp_path, FILE, quick=True)
+    assert (whole.quick, whole.seeds, whole.base["epochs"]) == (False, (0, 1, 2), 4)
+    assert (quick.quick, quick.seeds, quick.base["epochs"]) == (True, (0, 1), 1)
+    assert quick.factors == whole.factors and quick.base["task"] == "digits"
+
+
+@pytest.mark.parametrize("name", ["cifar-lenet", "lenet-activations", "cifar-depth-grid", "tweets-window"])
+@pytest.mark.parametrize("quick", [False, True])
+def test_a_study_comes_back_from_the_file_kept_beside_its_results(name, quick):
+    study = Study.load(name, quick)
+    again = from_toml(to_toml(study), "study")
+    assert again == study
+    assert list(again.experiments("compare")) == list(study.experiments("compare"))
+
+
+def test_labels_stand_for_the_sizes_that_they_name(tmp_path):
+    study = load(
+        tmp_path,
+        'compare = "depth"\n[base]\ntask = "digits"\n[[zip]]\n"label.depth" = [1, 2]\n'
+        '"model.hidden_units" = [[8], [8, 8]]\n[[zip]]\nlearning_rate = [0.1, 0.2]\n"label.block" = ["a", "b"]\n',
+    )
+    assert list(study.cells())[1] == {"depth": 1, "learning_rate": 0.2, "block": "b"}
+    assert [one.model.hidden_units for _, one in study.experiments("compare")] == [(8,), (8,), (8, 8), (8, 8)]
+
+
+def test_what_goes_with_the_compared_factor_does_not_keep_its_cells_apart():
+    assert Study.load("cifar-adaptive").factors == {"optimizer": ("sgd", "adadelta")}
+
+
+TWICE = 'compare = "activation"\n[base]\ntask = "digits"\n[grid]\nactivation = ["silu", "swish"]\n'
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ("", r"\[grid\]"),
+        (FILE.replace("compare =", "comapre ="), r"'comapre'.*Did you mean 'compare'\?"),
+        (FILE.replace("epochs = 4", "epoch = 4"), r"'epoch'.*Did you mean 'epochs'\?"),
+        (FILE.replace("activation = [", "activatoin = ["), r"'activatoin'.*Did you mean 'activation'\?"),
+        (FILE.replace('["relu", "mish"]', "[]"), r"'grid: activation'.*at least one value"),
+        (FILE.replace('["relu", "mish"]', '"relu"'), r"'grid: activation'.*a list"),
+        (FILE.replace('"mish"]', '"relu"]'), r"'relu' comes twice"),
+        (FILE.replace('"mish"]', '"msih"]'), r"'msih'.*Did you mean 'mish'\?"),
+        (TWICE, r"same experiment: activation silu and activation swish"),
+        (FILE.replace("seeds = 3", "seeds = 0"), r"'seeds'.*at least 1"),
+        (FILE.replace("seeds = 3", 'seeds = "three"'), r"'seeds'.*a number of seeds"),
+        (FILE.replace("seeds = 3", "seeds = [1, 1]"), r"'seeds'.*different"),
+        (FILE.replace("seeds = 3", "title = 3"), r"'title'.*a string"),
+        (FILE.replace("seeds = 3", "grid = 3", 1).replace("[grid]", "[grids]"), r"'grids'.*Did you mean 'grid'\?"),
+        (FILE.replace('compare = "activation"', 'compare = "batch_size"'), r"'compare'.*activation"),
+        (FILE.replace('compare = "activation"', 'score = "acuracy"'), r"'acuracy'.*Did you mean 'accuracy'"),
+        (FILE.replace("epochs = 4", "epochs = -4"), r"'epochs'.*at least 1"),
+        (FILE.replace("epochs = 4", "seed = 4"), r"'seed'"),
+        (FILE + "[[zip]]\nl2 = [0.1]\ndropout = [0.1, 0.2]\n", r"one length: l2 has 1, dropout has 2"),
+        (FILE + '[[zip]]\nactivation = ["elu"]\n', r"'activation' is given twice"),
+        (FILE + "[tune]\nseeds = 2\n", r"\[tune\] has nothing to choose"),
+        (FILE + '[tune]\nl2 = [0.1]\nwithin = ["task"]\n', r"'within'.*activation"),
+        (FILE + "[[published]]\naccuracy = 0.5\n", r"'published'.*cell"),
+        (FILE + '[[published]]\ncell = { activation = "elu" }\n', r"published cell activation.*relu, mish"),
+        (FILE.replace("seeds = 2", "title = 'x'"), r"'quick' parameter.*'title'"),
+        (FILE + "[", r"not valid TOML"),
+        (FILE.replace("seeds = 3", "continue_epochs = true"), r"several lengths"),
+    ],
+)
+def test_bad_files_are_named_with_what_is_wrong(tmp_path, text, said):
+    with pytest.raises(KactError) as raised:
+        load(tmp_path, text)
+    assert "mine.toml" in str(raised.value) and re.search(said, str(raised.value), re.DOTALL), str(raised.value)
+    assert len(str(raised.value).splitlines()) <= 2
+
+
+def test_an_unknown_name_has_its_nearest(capsys):
+    assert command.main(["study", "show", "tweets-windwo", "--no-probe"]) == 2
+    assert "Did you mean 'tweets-window'?" in capsys.readouterr().err
+
+
+def test_ten_million_runs_are_counted_without_being_made(tmp_path, capsys):
+    (tmp_path / "huge.toml").write_text(
+        f'compare = "activation"\nseeds = 10\n[base]\ntask = "digits"\n[grid]\nactivation = ["relu", "elu"]\n'
+        f"epochs = {list(range(1, 1001))}\nbatch_size = {list(range(1, 501))}\n"
+    )
+    arguments = ["study", "run", str(tmp_path / "huge.toml"), "--out", str(tmp_path / "out")]
+    assert command.main(arguments) == 2
+    assert "10,000,000 runs" in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("answer, code", [("n", 2), ("", 2), ("yes", None)])
+def test_somebody_is_asked_before_very_many_runs(monkeypatch, answer, code):
+    from kact.studies import command as study_command
+
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("builtins.input", lambda prompt: answer)
+    if code is None:
+        study_command._confirm(10_000_000, yes=False)
+        return
+    with pytest.raises(KactError, match="10,000,000"):
+        study_command._confirm(10_000_000, yes=False)
+
+
+def test_all_are_listed_and_each_can_be_shown(capsys):
+    assert command.main(["study", "list"]) == 0
+    printed = capsys.readouterr().out
+    assert all(name in printed for name in study_names())
+    assert command.main(["study", "show", "stl10-batchnorm", "--no-probe", "--quick"]) == 0
+    assert "quick form" in capsys.readouterr().out
+
+
+def row(activation, rate, accuracy, loss=1.0, status="finished", seed=1000, batch_norm=False):
+    cell = {"activation": activation, "batch_norm": batch_norm, "learning_rate": rate}
+    metrics = None if accuracy is None else {"validation": {"accuracy": accuracy, "loss": loss}}
+    return ResultRow("x", seed, "tune", cell, {"monitor": "accuracy"}, status, metrics)
+
+
+def tuned(**changes):
+    grid = {"activation": ["relu", "mish"], "batch_norm": [False]}
+    return Study(base={"task": "digits"}, grid=grid, tune=Tune({"learning_rate": [0.1, 0.2, 0.3]}, **changes))
+
+
+def test_the_best_on_validation_is_chosen_for_each_activation():
+    rows = [row("relu", rate, score) for rate, score in ((0.1, 0.5), (0.2, 0.7), (0.3, 0.6))]
+    rows += [row("mish", rate, score) for rate, score in ((0.1, 0.9), (0.2, 0.7), (0.3, 0.6))]
+    assert choose_settings(tuned(), rows) == {("relu",): {"learning_rate": 0.2}, ("mish",): {"learning_rate": 0.1}}
+
+
+def test_what_diverged_failed_or_is_missing_is_never_chosen():
+    rows = [row("relu", 0.1, 0.9, status="diverged"), row("relu", 0.2, None, status="failed"), row("relu", 0.3, 0.2)]
+    assert choose_settings(tuned(), rows) == {("relu",): {"learning_rate": 0.3}, ("mish",): None}
+
+
+def test_the_mean_over_seeds_decides_and_a_seed_that_diverged_takes_its_candidate_out():
+    scores = {0.1: (0.9, 0.1), 0.2: (0.6, 0.7), 0.3: (0.99, None)}
+    rows = [
+        row("relu", rate, score, seed=1000 + i, status="finished" if score else "diverged")
+        for rate, both in scores.items()
+        for i, score in enumerate(both)
+    ]
+    assert choose_settings(tuned(seeds=2), rows)[("relu",)] == {"learning_rate": 0.2}
+
+
+def test_ties_go_to_the_lower_loss_and_then_to_the_earlier_candidate():
+    rows = [row("relu", 0.1, 0.5, 1.0), row("relu", 0.2, 0.5, 0.5), row("relu", 0.3, 0.5, 0.5)]
+    assert choose_settings(tuned(), rows[::-1])[("relu",)] == {"learning_rate": 0.2}
+
+
+def test_a_choice_can_be_made_within_another_factor():
+    grid = {"activation": ["relu"], "batch_norm": [False, True]}
+    study = Study(base={"task": "digits"}, grid=grid, tune=Tune({"learning_rate": [0.1, 0.2]}, within=("batch_norm",)))
+    rows = [
+        row("relu", rate, score, batch_norm=norm)
+        for norm, rate, score in ((False, 0.1, 0.9), (False, 0.2, 0.8), (True, 0.1, 0.3), (True, 0.2, 0.4))
+    ]
+    chosen = choose_settings(study, rows)
+    assert chosen == {("relu", False): {"learning_rate": 0.1}, ("relu", True): {"learning_rate": 0.2}}
+    rates = [one.learning_rate for _, one in study.experiments("compare", chosen)]
+    assert rates == [0.1, 0.2]

@@ -1,0 +1,56 @@
+"""A study on a Ray cluster of two nodes, of which one is killed in the middle, ends as it does on one machine."""
+
+import os
+import sys
+import time
+
+import pytest
+
+from kact.errors import KactError
+from kact.studies.cluster import ClusterPool
+from tests.studies import Notes, results, run_study, small_study
+
+pytestmark = pytest.mark.skipif(os.environ.get("KERAS_BACKEND", "torch") != "torch", reason="the same on every backend")
+
+STORE_BYTES = 80 << 20
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.filterwarnings("ignore")  # Ray's own
+def test_a_node_that_is_killed_takes_no_run_with_it(tmp_path):
+    pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(
+        initialize_head=True,
+        head_node_args={"num_cpus": 1, "object_store_memory": STORE_BYTES, "include_dashboard": False},
+    )
+    doomed = cluster.add_node(num_cpus=1, object_store_memory=STORE_BYTES)
+    study = small_study(tmp_path, seeds=4, epochs=2)
+    pool = ClusterPool(cluster.address)
+
+    class KillANode(Notes):
+        def run_done(self, row):
+            super().run_done(row)
+            if len(self.rows) == 1:
+                time.sleep(0.5)  # so that the other node is in the middle of its run
+                cluster.remove_node(doomed, allow_graceful=False)
+
+    notes = KillANode()
+    try:
+        assert pool.free == 2
+        rows = run_study(study, tmp_path / "out", pool, notes)
+    finally:
+        pool.close()
+        cluster.shutdown()
+    assert [row.status for row in rows] == ["finished"] * 8
+    assert notes.lost and all("worker was lost" in reason for reason in notes.lost)
+    assert max(row.attempts for row in rows) == 2
+    assert results(rows) == results(run_study(study, tmp_path / "here"))
+
+
+def test_without_ray_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(KactError, match=r"(?s)not installed.*kact\[cluster\]"):
+        ClusterPool("auto")
