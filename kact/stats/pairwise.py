@@ -16,10 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from kact.errors import KactError, nearest
+from kact.errors import KactError
 from kact.stats.intervals import scores as as_scores
 from kact.stats.paired import ALPHA, TEST_WORDS, Paired, chosen_test, paired, seeds_for_sign_flip
-from kact.stats.power import POWER, SeedsNeeded, detectable_difference, seeds_needed
+from kact.stats.power import SeedsNeeded, detectable_difference, seeds_needed
 
 
 @dataclass(frozen=True)
@@ -145,10 +145,7 @@ def pairwise(
     """
     rows = {name: as_scores(values, name) for name, values in scores.items()}
     if reference is not None and reference not in rows:
-        guess = nearest(reference, rows)
-        raise KactError.parameter(
-            "reference", reference, "one of", choices=rows, next_step=f"Try {guess!r}." * bool(guess)
-        )
+        raise KactError.parameter("reference", reference, "one of", choices=rows)
     if reference is None:
         pairs = list(itertools.combinations(rows, 2))
     else:
@@ -237,6 +234,3 @@ def _note(compared: tuple[Comparison, ...], alpha: float) -> str:
     if any(one.test == "t" for one in compared):
         note += " The paired t-test is used, which takes differences to be roughly normal."
     return note
-
-
-__all__ = ["POWER", "Comparison", "Pairwise", "aligned", "holm", "pairwise"]

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import optimize, stats
+from scipy import optimize, special, stats
 
 from kact.errors import KactError
 from kact.stats.intervals import CONFIDENCE, scores
@@ -106,11 +106,15 @@ def detectable_difference(
     _check(power, alpha, comparisons)
     if n < 2 or not math.isfinite(sd) or sd <= 0:
         return math.nan
+    return _detectable_effect(n, power, alpha / comparisons) * sd
+
+
+@functools.lru_cache(maxsize=256)
+def _detectable_effect(n: int, power: float, alpha: float) -> float:
     top = 1.0
-    while t_power(top, n, alpha / comparisons) < power:
+    while t_power(top, n, alpha) < power:
         top *= 2
-    effect = optimize.brentq(lambda size: t_power(size, n, alpha / comparisons) - power, 0.0, top)
-    return float(effect * sd)
+    return float(optimize.brentq(lambda effect: t_power(effect, n, alpha) - power, 0.0, top))
 
 
 def t_power(effect: float, n: int, alpha: float = ALPHA) -> float:
@@ -127,7 +131,7 @@ def t_power(effect: float, n: int, alpha: float = ALPHA) -> float:
     """
     critical, away = stats.t.ppf(1 - alpha / 2, n - 1), effect * math.sqrt(n)
     beyond = critical * _spreads(n - 1)
-    return float(np.mean(stats.norm.sf(beyond - away) + stats.norm.cdf(-beyond - away)))
+    return float(np.mean(special.ndtr(away - beyond) + special.ndtr(-beyond - away)))
 
 
 @functools.lru_cache(maxsize=64)
