@@ -1,3 +1,4 @@
+import dataclasses
 import itertools
 import os
 import re
@@ -11,11 +12,15 @@ from markdown_it import MarkdownIt
 
 from kact import stats
 from kact.errors import KactError
-from kact.reports import page, write
+from kact.reports import figures, page, tables, write
 from kact.reports.answer import answer
+from kact.reports.conditions import limits
 from kact.reports.findings import findings
 from kact.reports.material import Material
-from kact.reports.sources import gather, of_study
+from kact.reports.numbers import key
+from kact.reports.sources import gather, of_study, telling
+from kact.studies.study import Study
+from kact.studies.study_file import study_names
 from kact.studies.tune import Tune
 from tests.made_results import made_row, made_rows, write_study
 
@@ -344,3 +349,34 @@ def test_feature_maps_are_shown_where_inspect_drew_them(tmp_path):
     assert [one.name for one in shown] == ["feature_maps_best"] and "gelu" in shown[0].title
     (tmp_path / worst.path / "figures" / "feature-maps.png").write_bytes(b"png")
     assert [one.name for one in page.compose(findings(made)).figures] == ["feature_maps_best", "feature_maps_worst"]
+
+
+@pytest.mark.parametrize("name", study_names())
+def test_the_figures_and_published_numbers_of_a_bundled_study_can_be_had(name):
+    study = Study.load(name)
+    factors = telling(study)
+    cells = [{**cell} for cell in study.cells()]
+    shown = {tuple(key(cell[factor]) for factor in factors) for cell in cells}
+    assert len(shown) == study.cell_count  # what is shown tells all cells apart
+    made = Material(name, (), factors, study.compare)
+    for asked in study.figures:
+        figures.parse(findings(made), asked)
+    rows = tuple(made_row(cell, 0, 0.5) for cell in cells)
+    full = dataclasses.replace(made, rows=rows, score=study.score, published=tuple(study.published))
+    table = tables.scores(findings(full))
+    assert len(table.rows) == study.cell_count and {len(row) for row in table.rows} == {len(table.columns)}
+    told = sum(
+        value != "–"
+        for row in table.rows
+        for value, name in zip(row, table.columns, strict=True)
+        if "published" in name
+    )
+    assert bool(told) == bool(study.published)
+
+
+def test_runs_that_never_learned_are_told_where_others_did():
+    rows = made_rows(MEANS)
+    rows[:2] = [made_row({"activation": "relu"}, seed, 0.34) for seed in (0, 1)]
+    assert "Of relu, 2 of 6 runs ended near chance: the mean is of two kinds of runs." in limits(
+        findings(material(rows))
+    )

@@ -81,7 +81,8 @@ def _best_of_all(found: Findings) -> str:
         return ""
     place = next(place for place in found.places if best in place.cells)
     mean = found.unit.text(place.summaries[best.name].estimate, found.decimals)
-    return f" (the {_extreme(found)} of all: {mean} {found.unit.symbol}".rstrip() + f", at {place.name})"
+    where = f"{found.material.called(best.name)} at {place.name}"
+    return f" (the {_extreme(found)} of all: {mean} {found.unit.symbol}".rstrip() + f", {where})"
 
 
 def _wins(found: Findings, told: list[Place]) -> str:
@@ -103,6 +104,8 @@ def _ability(found: Findings) -> str:
         return f"What {paired} paired seeds could have shown cannot be told: the differences have no spread."
     unit, decimals = found.unit, found.difference_decimals
     middle, low, high = statistics.median(known), min(known), max(known)
+    if unit.symbol == "%" and middle >= 1:
+        return f"With {paired} paired seeds no difference that is possible would have been found four times in five."
     ends = f" ({unit.text(low, decimals)} to {unit.text(high, decimals)}, by the pair)"
     around = "" if high > 5 * low or low == high else ends
     return (

@@ -98,6 +98,7 @@ def _unfinished(material: Material) -> Iterator[str]:
         reasons = Counter(row.error or "unknown" for row in failed)
         told = "; ".join(f"{reason} ({count})" for reason, count in reasons.most_common(3))
         yield f"{counted(len(failed), 'run')} failed and left no score: {told}."
+    yield from _at_chance(material)
     diverged = [row for row in material.compared if row.status == "diverged"]
     if diverged:
         without = sum(row.score("test", material.score) is None for row in diverged)
@@ -105,6 +106,17 @@ def _unfinished(material: Material) -> Iterator[str]:
             f"{counted(len(diverged), 'run')} diverged; {without} of them before there was anything to score, so their"
             f" cells' means are of the runs that survived."
         )
+
+
+def _at_chance(material: Material) -> Iterator[str]:
+    """Tell of cells of which some runs learned and some did not: their mean is of neither."""
+    for cell in material.cells():
+        scores = [row.metrics["test"] for row in cell.rows if row.metrics and row.metrics.get("test")]
+        bar = 1.5 / len(scores[0]["per_class"]) if scores and scores[0].get("per_class") else 0.0
+        stuck = sum(one["accuracy"] < bar for one in scores)
+        if 0 < stuck < len(scores):
+            where = f"{material.called(cell.name)}{f' at {cell.place}' * bool(cell.place)}"
+            yield f"Of {where}, {stuck} of {len(scores)} runs ended near chance: the mean is of two kinds of runs."
 
 
 def _seeds(found: Findings) -> Iterator[str]:
@@ -133,7 +145,7 @@ def _chance(found: Findings) -> Iterator[str]:
 
 
 def _selection(material: Material) -> Iterator[str]:
-    yield "The kept epoch was picked on validation; test was scored once, at the end, and selected nothing."
+    yield f"Scored are {material.kept}; test was scored once, at the end, and selected nothing."
     if not material.tuned:
         rates = {key(row.experiment.get("learning_rate")) for row in material.compared}
         if material.compare == "activation" and len(rates) == 1 and len(material.compared) > 1:

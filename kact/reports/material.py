@@ -112,6 +112,17 @@ class Material:
         return [row for row in self.rows if row.stage == "compare"]
 
     @property
+    def kept(self) -> str:
+        """Which weights of a run were scored, in words."""
+        keep = {str(row.experiment.get("keep", "best")) for row in self.compared}
+        best = "the weights of the epoch that was best on validation"
+        return (
+            "the weights of the last epoch"
+            if keep == {"last"}
+            else best + (", or of the last" if keep - {"best"} else "")
+        )
+
+    @property
     def others(self) -> list[str]:
         """The factors beside the one that is compared."""
         return [name for name in self.factors if name != self.compare]

@@ -136,7 +136,8 @@ def field(name: str) -> str:
         >>> field("model.hidden_units"), field("l2")
         ('hidden units', 'L2')
     """
-    return {"l2": "L2", "f1": "F1"}.get(name, name.removeprefix("model.").replace("_", " "))
+    known = {"l2": "L2", "f1": "F1", "train_seconds": "training", "inference_seconds": "inference"}
+    return known.get(name, name.removeprefix("model.").replace("_", " "))
 
 
 def listing(words: Iterable[str], last: str = "and") -> str:

@@ -89,7 +89,7 @@ def of_study(folder: Path) -> Material:
     return Material(
         name=study.name or folder.name,
         rows=rows,
-        factors=_telling(study),
+        factors=telling(study),
         compare=study.compare,
         score=study.score,
         title=study.title,
@@ -144,7 +144,7 @@ def of_runs(folders: Sequence[Path]) -> Material:
     )
 
 
-def _telling(study: Study) -> dict[str, tuple[Any, ...]]:
+def telling(study: Study) -> dict[str, tuple[Any, ...]]:
     """Return the factors that tell cells apart: of those that go together in a zip, as few as will do.
 
     The compared one is kept first, then those that a figure asks for, then labels, which were made to be read.

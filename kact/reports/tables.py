@@ -74,6 +74,7 @@ def scores(found: Findings) -> Table:
                     *(text for name in beside for text in (_mean(cell, name), _published(material, cell, name))),
                     *(_mean(cell, name) for name in loss),
                     _seconds(cell),
+                    *([_inference(cell)] if "inference_seconds" in rest else []),
                     *(_published(material, cell, name) for name in rest),
                 )
             )
@@ -89,12 +90,13 @@ def scores(found: Findings) -> Table:
         *(Unit.of(name).header(words) for name in beside for words in (f"test {field(name)}", "published")),
         *(Unit.of(name).header(f"test {field(name)}") for name in loss),
         "training, s",
+        *(["inference of 10,000, s"] if "inference_seconds" in rest else []),
         *(Unit.of(name).header(f"published {field(name)}") for name in rest),
     )
     note = (
-        "Mean over seeds of the score on test, of the weights that were best on validation; sd between seeds (n − 1);"
-        " interval of the mean: Student's t. n counts runs with a score; a run that diverged counts where it had kept"
-        " weights before. Training: median over runs."
+        f"Mean over seeds of the score on test, of {material.kept}; sd between seeds (n − 1); interval of the mean:"
+        " Student's t. n counts runs with a score; a run that diverged counts where it had kept weights before."
+        " Training: median over the runs that came to their end."
     )
     title = f"Test {field(material.score)} and what else was measured"
     return Table(title, columns, tuple(rows), len(material.factors), note)
@@ -249,6 +251,12 @@ def _mean(cell: Cell, name: str) -> str:
 def _seconds(cell: Cell) -> str:
     times = cell.seconds()
     return Unit.of("seconds").text(statistics.median(times) if times else None, 0 if times and max(times) >= 100 else 1)
+
+
+def _inference(cell: Cell) -> str:
+    times = [row.metrics["timing"].get("inference_seconds_for_10000") for row in cell.rows if row.metrics]
+    known = [one for one in times if one is not None]
+    return Unit.of("seconds").text(statistics.median(known) if known else None)
 
 
 def _published_columns(published: Sequence[Mapping[str, Any]]) -> list[str]:
