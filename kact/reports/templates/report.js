@@ -21,7 +21,7 @@ for (const button of document.querySelectorAll("button[data-figure]")) {
     const about = JSON.parse(document.getElementById("data-" + button.dataset.figure).textContent);
     const place = document.getElementById("live-" + button.dataset.figure);
     place.hidden = false;
-    await Plotly.newPlot(place, about.data, about.layout, { responsive: true, displaylogo: false });
+    await Plotly.newPlot(place, about.data, about.layout, { responsive: true, displayModeBar: false });
     button.remove();
   });
 }
