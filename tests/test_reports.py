@@ -233,6 +233,12 @@ def test_one_seed_tells_nothing():
     assert any("One seed a cell" in line for line in made.limits)
 
 
+def test_seeds_that_no_two_have_in_common_tell_nothing():
+    rows = [*made_rows({"relu": 0.5}, seeds=3), *made_rows({"elu": 0.6}, seeds=1)]
+    said = answer(findings(material(rows)))
+    assert said[1].startswith("No two have more than one seed in common, and nothing can be told")
+
+
 def test_runs_that_all_failed_or_diverged_make_a_page_that_says_so():
     rows = [made_row({"activation": name}, 0, None, status="failed", error="no memory") for name in MEANS]
     rows += [made_row({"activation": name}, 1, None, status="diverged") for name in MEANS]

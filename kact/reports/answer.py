@@ -25,11 +25,9 @@ def answer(found: Findings) -> list[str]:
         return ["No run has a test score, so nothing can be told.", _why_none(found)]
     if not found.comparisons:
         return [_alone(found, told), "There is one value only, and nothing to compare it with."]
-    if found.most_seeds < 2:
-        return [
-            _highest(found, told),
-            "Each was run with one seed only, and nothing can be told from one seed: give at least 6.",
-        ]
+    if max(one.n for one in found.comparisons) < 2:
+        only = "Each was run with one seed only" if found.most_seeds < 2 else "No two have more than one seed in common"
+        return [_highest(found, told), f"{only}, and nothing can be told from one seed: give at least 6."]
     return [_verdict(found, told[0]) if len(told) == 1 else _verdicts(found, told), _ability(found)]
 
 
