@@ -26,6 +26,7 @@ commands:
   inspect    show what a run was and how it ended; draw its feature maps, kernels, curves, confusion
   export     write a run's network as ONNX, OpenVINO or PyTorch, checked
   study      run a grid of experiments and seeds, to its end: list, show, run, status, stop, export, merge
+  report     say what a study found, or any runs: one page with intervals, figures, and what it cannot say
   list       activations, models, presets, tasks, recipes, optimizers, schedules, initializers
 
 `kact COMMAND --help` says more of each. Start with: kact train
@@ -247,6 +248,12 @@ def _study(arguments: list[str]) -> int:
     return command.main(arguments)
 
 
+def _report(arguments: list[str]) -> int:
+    from kact.reports.command import main as report
+
+    return report(arguments)
+
+
 def _list(arguments: list[str]) -> int:
     import tyro
 
@@ -272,6 +279,7 @@ _COMMANDS = {
     "inspect": _inspect,
     "export": _export,
     "study": _study,
+    "report": _report,
     "list": _list,
 }
 

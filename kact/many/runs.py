@@ -17,8 +17,8 @@ from kact.spec import choose
 from kact.train import Training, run
 
 if TYPE_CHECKING:
-    from kact.tasks.batches import EpochBatches
     from kact.many.stack import Stack
+    from kact.tasks.batches import EpochBatches
 
 Tell = Callable[[str], None]
 

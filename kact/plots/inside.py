@@ -1,8 +1,4 @@
-"""Figures, drawn from results alone: feature maps, first kernels, curves, confusion, diagnostics.
-
-Each function returns a Matplotlib figure of its own, without pyplot, so no window opens and no global setting changes.
-Colours are Okabe & Ito's (https://jfly.uni-koeln.de/color/), told apart with any colour vision, and lines differ in
-more than colour.
+"""Figures of one run: feature maps, first kernels, curves, confusion, diagnostics.
 
 >>> figure = curves([{"epoch": 1, "train_loss": 1.0, "validation_loss": 1.2}], title="a run")
 >>> [axes.get_ylabel() for axes in figure.axes]
@@ -13,23 +9,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kact.errors import KactError
-from kact.files import atomic
+from kact.plots.style import BLUE, GREEN, GREY, VERMILION, bare, lined, on_shade
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-FORMATS = ("png", "svg")
 MOST_MAPS, MOST_KERNELS = 32, 64  # that one figure shows
 
-_BLUE, _ORANGE, _GREEN, _GREY = "#0072B2", "#D55E00", "#009E73", "#555555"
-_SPLITS = {"train": (_BLUE, "-", "o"), "validation": (_ORANGE, "--", "s")}
+_SPLITS = {"train": (BLUE, "-", "o"), "validation": (VERMILION, "--", "s")}
 _MOST_COUNTED, _MOST_IMAGES = 15, 50
 
 
@@ -62,14 +54,14 @@ def feature_map_sheet(
     for row in range(count):
         _picture(axes[row, 0], images[row])
         axes[row, 0].set_anchor("E")
-        colour = {None: "black", True: _GREEN, False: _ORANGE}[marks[row]]
+        colour = {None: "black", True: GREEN, False: VERMILION}[marks[row]]
         axes[row, 0].set_ylabel(captions[row], rotation=0, ha="right", va="center", fontsize=8, color=colour)
         for column in range(shown):
             one = axes[row, column + 1]
             drawn = one.imshow(maps[row, ..., column], cmap=colours, vmin=low, vmax=high, interpolation="nearest")
-            _bare(one)
+            bare(one)
             if row == 0:
-                one.set_title(str(column + 1), fontsize=8, color=_GREY)
+                one.set_title(str(column + 1), fontsize=8, color=GREY)
     if drawn is not None:
         figure.colorbar(drawn, ax=axes, location="right", shrink=min(1.0, 3 / count), label="activation", pad=0.01)
     return figure
@@ -96,16 +88,16 @@ def kernel_sheet(kernels: np.ndarray, *, title: str) -> Figure:
     axes = figure.subplots(rows, columns, squeeze=False)
     drawn: Any = None
     for number, one in enumerate(axes.flat):
-        _bare(one)
+        bare(one)
         if number >= len(kernels):
             one.set_axis_off()
         elif kernels.shape[-1] == 3:
             one.imshow(0.5 + kernels[number] / (2 * limit), interpolation="nearest")
-            one.set_title(str(number + 1), fontsize=8, color=_GREY)
+            one.set_title(str(number + 1), fontsize=8, color=GREY)
         else:
             mean = kernels[number].mean(axis=-1)
             drawn = one.imshow(mean, cmap="PuOr_r", vmin=-limit, vmax=limit, interpolation="nearest")
-            one.set_title(str(number + 1), fontsize=8, color=_GREY)
+            one.set_title(str(number + 1), fontsize=8, color=GREY)
     if drawn is not None:
         figure.colorbar(drawn, ax=axes, label="weight", shrink=0.8)
     return figure
@@ -134,11 +126,11 @@ def curves(history: Sequence[dict[str, float]], *, title: str, kept_epoch: int =
             every = max(1, len(epochs) // 20)
             axes.plot(epochs, values, line, color=colour, marker=mark, markevery=every, markersize=4, label=split)
         if kept_epoch:
-            axes.axvline(kept_epoch, color=_GREY, linestyle=":", linewidth=1, label=f"kept: epoch {kept_epoch}")
+            axes.axvline(kept_epoch, color=GREY, linestyle=":", linewidth=1, label=f"kept: epoch {kept_epoch}")
         axes.set_xlabel("epoch")
         axes.set_ylabel(score)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        _lined(axes)
+        lined(axes)
     figure.axes[0].legend(frameon=False, fontsize=8)
     return figure
 
@@ -173,7 +165,7 @@ def confusion_matrix(counts: np.ndarray, labels: Sequence[str], *, title: str) -
     axes.set_ylabel("true")
     if size <= _MOST_COUNTED:
         for (i, j), count in np.ndenumerate(counts):
-            axes.text(j, i, str(count), ha="center", va="center", fontsize=7, color=_on(shares[i, j]))
+            axes.text(j, i, str(count), ha="center", va="center", fontsize=7, color=on_shade(shares[i, j]))
     figure.colorbar(drawn, ax=axes, label="share of the true class", shrink=0.8)
     return figure
 
@@ -208,26 +200,9 @@ def diagnostics(records: Sequence[dict[str, Any]], *, title: str) -> Figure:
             axes.set_ylim(-0.03, 1.03)
         else:
             axes.set_yscale("log")
-        _lined(axes)
+        lined(axes)
         axes.legend(frameon=False, fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
     return figure
-
-
-def write(figure: Figure, path: Path) -> Path:
-    """Write a figure as PNG or SVG, as the path's suffix says, whole or not at all, and return the path.
-
-    Raises:
-        KactError: for another suffix, or a place that cannot be written.
-    """
-    import matplotlib
-
-    kind = path.suffix.lstrip(".").lower()
-    if kind not in FORMATS:
-        raise KactError.parameter("out", str(path), "a file name that ends in", choices=[f".{one}" for one in FORMATS])
-    about = {"Date": None} if kind == "svg" else {}  # the same results give the same file
-    with matplotlib.rc_context({"svg.hashsalt": "kact", "svg.fonttype": "none"}), atomic(path) as temporary:
-        figure.savefig(temporary, format=kind, metadata=about)
-    return path
 
 
 def _scale(maps: np.ndarray) -> tuple[str, float, float]:
@@ -245,23 +220,7 @@ def _picture(axes: Axes, image: np.ndarray) -> None:
         axes.imshow(pixels[..., 0], cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     else:
         axes.imshow(pixels, interpolation="nearest")
-    _bare(axes)
-
-
-def _bare(axes: Axes) -> None:
-    axes.set_xticks([])
-    axes.set_yticks([])
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-
-
-def _lined(axes: Axes) -> None:
-    axes.grid(True, alpha=0.3, linewidth=0.6)
-    axes.spines[["top", "right"]].set_visible(False)
-
-
-def _on(share: float) -> str:
-    return "white" if share > 0.5 else "black"
+    bare(axes)
 
 
 def _series(number: int, count: int) -> dict[str, Any]:

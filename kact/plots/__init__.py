@@ -1,0 +1,44 @@
+"""Figures, drawn from results alone: each a Matplotlib figure of its own, without pyplot; no global setting changes.
+
+`inside` draws one run; `scores`, `epochs` and `grids` draw a study. `style` says how all look, and writes them.
+
+>>> figure = curves([{"epoch": 1, "train_loss": 1.0, "validation_loss": 1.2}], title="a run")
+>>> [axes.get_ylabel() for axes in figure.axes]
+['loss']
+"""
+
+from kact.plots.epochs import Band, by_split, learning_curves
+from kact.plots.grids import heat_maps, sensitivity
+from kact.plots.inside import (
+    MOST_KERNELS,
+    MOST_MAPS,
+    confusion_matrix,
+    curves,
+    diagnostics,
+    feature_map_sheet,
+    kernel_sheet,
+)
+from kact.plots.scores import Estimate, bars, critical_difference, loss_scatter, seconds
+from kact.plots.style import FORMATS, write
+
+__all__ = [
+    "FORMATS",
+    "MOST_KERNELS",
+    "MOST_MAPS",
+    "Band",
+    "Estimate",
+    "bars",
+    "by_split",
+    "confusion_matrix",
+    "critical_difference",
+    "curves",
+    "diagnostics",
+    "feature_map_sheet",
+    "heat_maps",
+    "kernel_sheet",
+    "learning_curves",
+    "loss_scatter",
+    "seconds",
+    "sensitivity",
+    "write",
+]

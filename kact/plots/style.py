@@ -1,0 +1,104 @@
+"""How every figure looks, and how one is written: colours, marks, hatches, axes, files.
+
+Colours are Okabe & Ito's (https://jfly.uni-koeln.de/color/), told apart with any colour vision; their yellow is left
+out, which nobody sees on white paper. What differs in colour differs in mark, line and hatch too.
+
+>>> looks = series(["relu", "mish"])
+>>> looks["relu"]["marker"] == looks["mish"]["marker"]
+False
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kact.errors import KactError
+from kact.files import atomic
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+FORMATS = ("png", "svg")
+BLUE, VERMILION, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#555555"
+COLOURS = (BLUE, VERMILION, GREEN, "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+MARKERS = "osD^vP*X<>"
+LINES = ("-", "--", "-.", ":")
+HATCHES = ("", "//", "..", "\\\\", "xx", "--", "++", "oo", "**", "||")
+
+
+def series(names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return how each of several named series is drawn: Matplotlib's `color`, `marker`, `linestyle` and `hatch`.
+
+    No two of the first 28 share both colour and line style, and neighbours share nothing.
+    """
+    return {
+        name: {
+            "color": COLOURS[i % len(COLOURS)],
+            "marker": MARKERS[i % len(MARKERS)],
+            "linestyle": LINES[i % len(LINES)],
+            "hatch": HATCHES[i % len(HATCHES)],
+        }
+        for i, name in enumerate(names)
+    }
+
+
+def ordered(names: Iterable[str], order: Sequence[str]) -> list[str]:
+    """Return each name once, in an order that other figures have too, so that a value looks alike in all of them.
+
+    Example:
+        >>> ordered(["elu", "own", "relu"], ["relu", "mish", "elu"])
+        ['relu', 'mish', 'elu', 'own']
+    """
+    return list(dict.fromkeys([*order, *names]))
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure of a size in inches, laid out so that nothing overlaps."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained", dpi=130)
+
+
+def bare(axes: Axes) -> None:
+    """Take ticks and frame away, as around a picture."""
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def lined(axes: Axes) -> None:
+    """Draw a faint grid, and axes on two sides only."""
+    axes.grid(True, alpha=0.3, linewidth=0.6)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def on_shade(share: float) -> str:
+    """Return the colour of text on a shade of `share` in [0, 1], from light to dark."""
+    return "white" if share > 0.5 else "black"
+
+
+def write(figure: Figure, path: Path, *, text: bool = True) -> Path:
+    """Write a figure as PNG or SVG, as the path's suffix says, whole or not at all, and return the path.
+
+    Args:
+        figure: Matplotlib's.
+        path: ends in .png or .svg.
+        text: leave text in an SVG as text; else as outlines, which look the same without Matplotlib's font.
+
+    Raises:
+        KactError: for another suffix, or a place that cannot be written.
+    """
+    import matplotlib
+
+    kind = path.suffix.lstrip(".").lower()
+    if kind not in FORMATS:
+        raise KactError.parameter("out", str(path), "a file name that ends in", choices=[f".{one}" for one in FORMATS])
+    about = {"Date": None} if kind == "svg" else {}  # the same results give the same file
+    settings: Any = {"svg.hashsalt": "kact", "svg.fonttype": "none" if text else "path"}
+    with matplotlib.rc_context(settings), atomic(path) as temporary:
+        figure.savefig(temporary, format=kind, metadata=about)
+    return path

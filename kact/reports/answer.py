@@ -1,0 +1,146 @@
+"""The answer in two sentences: which is best and what can be told from what, then what the runs could have shown.
+
+>>> from kact.reports.findings import findings
+>>> from kact.reports.material import Material
+>>> answer(findings(Material("none", (), {"activation": ()})))[0]
+'No run has a test score, so nothing can be told.'
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections import Counter
+
+from kact.reports.findings import Findings, Place
+from kact.reports.numbers import counted, field, listing
+
+_MOST_NAMED = 6
+
+
+def answer(found: Findings) -> list[str]:
+    """Return the two sentences."""
+    told = [place for place in found.places if place.best is not None]
+    if not told:
+        return ["No run has a test score, so nothing can be told.", _why_none(found)]
+    if not found.comparisons:
+        return [_alone(found, told), "There is one value only, and nothing to compare it with."]
+    if max(one.n for one in found.comparisons) < 2:
+        only = "Each was run with one seed only" if found.most_seeds < 2 else "No two have more than one seed in common"
+        return [_highest(found, told), f"{only}, and nothing can be told from one seed: give at least 6."]
+    return [_verdict(found, told[0]) if len(told) == 1 else _verdicts(found, told), _ability(found)]
+
+
+def score_words(found: Findings) -> str:
+    """Return the score in words, such as "test accuracy"."""
+    return f"test {field(found.material.score)}"
+
+
+def mean_words(found: Findings, place: Place, name: str) -> str:
+    """Return a mean with its interval and n, such as "57.1 % (95 % interval 56.5 to 57.6, n = 6)"."""
+    one = place.summaries[name]
+    mean = f"{found.unit.text(one.estimate, found.decimals)} {found.unit.symbol}".rstrip()
+    if one.interval is None:
+        return f"{mean} (n = {one.n})"
+    return f"{mean} (95 % interval {found.unit.interval(one.interval, found.decimals)}, n = {one.n})"
+
+
+def _verdict(found: Findings, place: Place) -> str:
+    """Say of one table which is best, and from what it can be told."""
+    best = place.ranked[0]
+    groups: dict[str, list[str]] = {"apart": [], "alike": [], "unknown": []}
+    for one in place.against_best:
+        other = found.material.called(one.second if one.first == best else one.first)
+        groups["apart" if one.detected else "unknown" if one.test == "none" else "alike"].append(other)
+    said = [f"it is detectably better than {_named(groups['apart'])}"] if groups["apart"] else []
+    if groups["alike"]:
+        said.append(f"there is no detectable difference between it and {_named(groups['alike'])}")
+    if groups["unknown"]:
+        said.append(f"nothing can be told of {_named(groups['unknown'])}, with too few seeds")
+    opening = f"{found.material.called(best)} has the {_extreme(found)} mean {score_words(found)}"
+    joint = "; " if groups["apart"] else ", but "
+    return f"{opening}, {mean_words(found, place, best)}{joint}{', and '.join(said)}."
+
+
+def _verdicts(found: Findings, told: list[Place]) -> str:
+    """Say of several tables which is best how often, and how many comparisons found anything."""
+    apart, total = sum(one.detected for one in found.comparisons), len(found.comparisons)
+    clear = sum(bool(place.against_best) and all(one.detected for one in place.against_best) for place in told)
+    return (
+        f"{_wins(found, told)}{_best_of_all(found)}; {clear} of {len(told)} times it can be told from all others, and"
+        f" of {counted(total, 'comparison')} in all, {apart} show a detectable difference."
+    )
+
+
+def _best_of_all(found: Findings) -> str:
+    """Name the cell with the best mean, where cells are of one task and can be set side by side."""
+    best = found.best_cell
+    if best is None or "task" in found.material.others:
+        return ""
+    place = next(place for place in found.places if best in place.cells)
+    mean = found.unit.text(place.summaries[best.name].estimate, found.decimals)
+    where = f"{found.material.called(best.name)} at {place.name}"
+    return f" (the {_extreme(found)} of all: {mean} {found.unit.symbol}".rstrip() + f", {where})"
+
+
+def _wins(found: Findings, told: list[Place]) -> str:
+    wins = Counter(place.ranked[0] for place in told)
+    called = found.material.called
+    first = [f"{called(name)} in {count}" for name, count in wins.most_common(_MOST_NAMED)]
+    others = [field(name) for name in found.material.others]
+    what = f"{len(told)} {'values' if len(others) == 1 else 'combinations'} of {listing(others)}"
+    belongs = f"{called(told[0].ranked[0])} in all of them" if len(wins) == 1 else listing(first)
+    return f"Over {what}, the {_extreme(found)} mean {score_words(found)} is that of {belongs}"
+
+
+def _ability(found: Findings) -> str:
+    """Say which difference the runs would have shown."""
+    paired = max(one.n for one in found.comparisons)
+    full = [one for one in found.comparisons if one.n == paired]
+    known = [one.detectable for one in full if math.isfinite(one.detectable)]
+    if not known:
+        return f"What {paired} paired seeds could have shown cannot be told: the differences have no spread."
+    unit, decimals = found.unit, found.difference_decimals
+    middle, low, high = statistics.median(known), min(known), max(known)
+    if unit.symbol == "%" and middle >= 1:
+        return f"With {paired} paired seeds no difference that is possible would have been found four times in five."
+    ends = f" ({unit.text(low, decimals)} to {unit.text(high, decimals)}, by the pair)"
+    around = "" if high > 5 * low or low == high else ends
+    return (
+        f"With {paired} paired seeds, a true difference of about {unit.amount(middle, decimals)}{around} would have"
+        f" been found four times in five; a smaller one may be there unseen."
+    )
+
+
+def _highest(found: Findings, told: list[Place]) -> str:
+    if len(told) > 1:
+        return f"{_wins(found, told)}."
+    best = told[0].ranked[0]
+    mean = mean_words(found, told[0], best)
+    return f"{found.material.called(best)} has the {_extreme(found)} {score_words(found)}, {mean}."
+
+
+def _alone(found: Findings, told: list[Place]) -> str:
+    shown = [f"{mean_words(found, place, place.ranked[0])}{f' at {place.name}' * bool(place.name)}" for place in told]
+    more = f", and {len(shown) - 3} more in the table" if len(shown) > 3 else ""
+    only = found.material.called(told[0].ranked[0])
+    return f"{only} has a mean {score_words(found)} of {'; '.join(shown[:3])}{more}."
+
+
+def _why_none(found: Findings) -> str:
+    cells = [cell for place in found.places for cell in place.cells]
+    failed, diverged = sum(cell.failed for cell in cells), sum(cell.diverged for cell in cells)
+    told = [counted(failed, "run") + " failed"] * bool(failed) + [counted(diverged, "run") + " diverged"] * bool(
+        diverged
+    )
+    return f"{listing(told).capitalize()}; the table below says which." if told else "There is no finished run."
+
+
+def _extreme(found: Findings) -> str:
+    return "highest" if found.material.higher_is_better else "lowest"
+
+
+def _named(names: list[str]) -> str:
+    if len(names) <= _MOST_NAMED:
+        return listing(names)
+    return f"{', '.join(names[:_MOST_NAMED])} and {len(names) - _MOST_NAMED} more"

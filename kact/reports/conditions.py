@@ -1,0 +1,204 @@
+"""Under which conditions the runs were made, and what they cannot say.
+
+>>> from kact.reports.findings import findings
+>>> limits(findings(Material("none", (), {"activation": ()}, quick=True)))[0].startswith("This is the quick form")
+True
+"""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+import subprocess
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from kact import stats
+from kact.reports.findings import Findings
+from kact.reports.material import Material
+from kact.reports.numbers import counted, duration, field, in_words, key, listing
+from kact.reports.tables import Table, at_edge
+from kact.studies.row import ResultRow
+
+QUICK = "This is the quick form of the study, made to see that it runs: its numbers tell nothing."
+_JPEG_CIFAR10 = "e4178782a57b02e75c28c0e2120eca1384d5b133e38a8bc31e3986a30f76d608"  # of the arrays of a JPEG copy
+_FEW_SEEDS = 6
+
+
+def conditions(found: Findings) -> Table:
+    """Return how the runs were made: what they share, machine, versions, data, time."""
+    material = found.material
+    rows = [row for row in material.compared if row.metrics is not None]
+    facts = [*_settings(material), *_machine(rows), *_time(material)]
+    note = "Where runs differ, each value is followed by the number of runs that have it."
+    return Table("How it was run", ("what", "value"), tuple(facts), 1, note)
+
+
+def limits(found: Findings) -> list[str]:
+    """Return what a reader must not conclude, a sentence or two each."""
+    material = found.material
+    said = [QUICK] if material.quick else []
+    said += [*_unfinished(material), *_seeds(found), *_chance(found), *_selection(material), *_data(material)]
+    if material.published:
+        said.append(
+            "Published numbers come from other splits, seeds, hardware and versions, most of them from one seed: a"
+            " difference from them has no interval here."
+        )
+    return [*said, *material.remarks]
+
+
+def _settings(material: Material) -> Iterator[tuple[str, str]]:
+    """Yield the settings that all compared runs share."""
+    experiments = [row.experiment for row in material.compared]
+    skipped = {"seed", *material.factors, *material.tuned}
+    for name, value in experiments[0].items() if experiments else ():
+        shared = all(key(one.get(name)) == key(value) for one in experiments)
+        if name not in skipped and shared and value not in (None, [], ()):
+            yield field(name), in_words(value)
+
+
+def _machine(rows: Sequence[ResultRow]) -> Iterator[tuple[str, str]]:
+    origins = [row.metrics["provenance"] for row in rows if row.metrics]
+    if not origins:
+        return
+    for name in ("backend", "device", "precision"):
+        yield name, _counts([str(one[name]) for one in origins])
+    yield "step", _counts([_step(one["step"]) for one in origins])
+    yield "data (SHA-256 of the arrays)", _counts([one["data"] for one in origins])
+    names = dict.fromkeys(name for one in origins for name in one["versions"])
+    for name in names:
+        yield name, _counts([str(one["versions"].get(name, "not installed")) for one in origins])
+    commit = _commit()
+    if commit:
+        yield "kact's commit when this page was made", commit
+
+
+def _time(material: Material) -> Iterator[tuple[str, str]]:
+    total = sum(row.metrics["timing"]["train_seconds"] for row in material.rows if row.metrics)
+    yield "training time, all runs", duration(total)
+    ended = [row.finished_at for row in material.rows if row.finished_at]
+    if ended:
+        first, last = (datetime.fromtimestamp(one, UTC).strftime("%Y-%m-%d %H:%M") for one in (min(ended), max(ended)))
+        yield "runs ended (UTC)", first if first == last else f"{first} to {last}"
+    again = sum(row.attempts > 1 for row in material.rows)
+    if again:
+        yield "begun more than once", counted(again, "run")
+
+
+def _unfinished(material: Material) -> Iterator[str]:
+    done = len(material.compared)
+    if material.planned is not None and done < material.planned:
+        missing = material.planned - done
+        yield f"{missing:,} of {counted(material.planned, 'run')} are missing yet: this page will change with them."
+    failed = [row for row in material.compared if row.status == "failed"]
+    if failed:
+        reasons = Counter(row.error or "unknown" for row in failed)
+        told = "; ".join(f"{reason} ({count})" for reason, count in reasons.most_common(3))
+        yield f"{counted(len(failed), 'run')} failed and left no score: {told}."
+    yield from _at_chance(material)
+    diverged = [row for row in material.compared if row.status == "diverged"]
+    if diverged:
+        without = sum(row.score("test", material.score) is None for row in diverged)
+        yield (
+            f"{counted(len(diverged), 'run')} diverged; {without} of them before there was anything to score, so their"
+            f" cells' means are of the runs that survived."
+        )
+
+
+def _at_chance(material: Material) -> Iterator[str]:
+    """Tell of cells of which some runs learned and some did not: their mean is of neither."""
+    for cell in material.cells():
+        scores = [row.metrics["test"] for row in cell.rows if row.metrics and row.metrics.get("test")]
+        bar = 1.5 / len(scores[0]["per_class"]) if scores and scores[0].get("per_class") else 0.0
+        stuck = sum(one["accuracy"] < bar for one in scores)
+        if 0 < stuck < len(scores):
+            where = f"{material.called(cell.name)}{f' at {cell.place}' * bool(cell.place)}"
+            yield f"Of {where}, {stuck} of {len(scores)} runs ended near chance: the mean is of two kinds of runs."
+
+
+def _seeds(found: Findings) -> Iterator[str]:
+    most = found.most_seeds
+    if most == 1:
+        yield "One seed a cell: the luck of a draw cannot be told from a difference."
+    elif most < _FEW_SEEDS:
+        notes = dict.fromkeys(place.pairwise.note for place in found.places if place.pairwise.comparisons)
+        yield f"{most} seeds a cell are few. {' '.join(notes)}".strip()
+
+
+def _chance(found: Findings) -> Iterator[str]:
+    """Say how far the choice of the test examples alone moves a score."""
+    if found.material.score != "accuracy":
+        return
+    scores = [row.metrics["test"] for row in found.material.compared if row.metrics and row.metrics.get("test")]
+    sizes = {one["examples"] for one in scores}
+    if len(sizes) != 1:
+        return
+    examples = sizes.pop()
+    error = stats.binomial_standard_error(statistics.median(one["accuracy"] for one in scores), examples)
+    yield (
+        f"The intervals are over seeds, on this one test set of {examples:,} examples; another such test set would move"
+        f" an accuracy by about {found.unit.amount(error, 2)} (one standard error)."
+    )
+
+
+def _selection(material: Material) -> Iterator[str]:
+    yield f"Scored are {material.kept}; test was scored once, at the end, and selected nothing."
+    if not material.tuned:
+        rates = {key(row.experiment.get("learning_rate")) for row in material.compared}
+        if material.compare == "activation" and len(rates) == 1 and len(material.compared) > 1:
+            yield "All values had one learning rate, which favours those that it happens to suit."
+        return
+    names = listing([field(name) for name in material.tuned])
+    yield f"The {names} was chosen for each value on validation, from few candidates and with few seeds."
+    for name, values in material.tuned.items():
+        edge = [group for group, one in material.chosen.items() if one and at_edge(values, one[name])]
+        if edge:
+            yield (
+                f"For {counted(len(edge), 'choice')} the best {field(name)} is at the edge of what was tried: a better"
+                f" one may lie beyond."
+            )
+
+
+def _data(material: Material) -> Iterator[str]:
+    origins = [row.metrics["provenance"] for row in material.compared if row.metrics]
+    tasks = {str(row.experiment.get("task")) for row in material.compared}
+    if any(one["data"] == _JPEG_CIFAR10 for one in origins):
+        yield (
+            "This copy of CIFAR-10 holds JPEG images (quality 75): accuracies run a little below those on the"
+            " lossless set."
+        )
+    if any(task.startswith("twitter_pos") for task in tasks):
+        known = sorted({name for one in origins for name in one.get("resources") or {}})
+        beside = f" (known beforehand: {', '.join(known)})" if known else ""
+        yield f"The taggers have no pretrained word vectors{beside}: errors are higher than those published with them."
+    if len({key(one["versions"]) for one in origins}) > 1 or len({one["device"] for one in origins}) > 1:
+        yield "The runs were made with several versions or on several devices (the table of how it was run says which)."
+
+
+def _commit() -> str | None:
+    """Return the commit of the checkout that kact is run from; None where it is none, or git is not there."""
+    root = Path(__file__).parents[2]
+    git = shutil.which("git")
+    if git is None or not (root / ".git").exists():
+        return None
+    said = [
+        subprocess.run([git, "-C", str(root), *words], capture_output=True, text=True, check=False)
+        for words in (["rev-parse", "--short=12", "HEAD"], ["status", "--porcelain", "--untracked-files=no"])
+    ]
+    if any(one.returncode for one in said):
+        return None
+    return said[0].stdout.strip() + (", with changes that are not committed" if said[1].stdout.strip() else "")
+
+
+def _counts(values: Sequence[Any]) -> str:
+    counts = Counter(values)
+    if len(counts) == 1:
+        return str(next(iter(counts)))
+    return "; ".join(f"{value} ({count})" for value, count in counts.most_common())
+
+
+def _step(step: dict[str, Any]) -> str:
+    return f"{step['kind']}: {step['reason']}" if step.get("reason") else str(step["kind"])

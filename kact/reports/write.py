@@ -1,0 +1,113 @@
+"""Writing a report: Markdown with its figures, one HTML page, and the rows as CSV or Parquet.
+
+>>> FORMATS
+('md', 'html', 'csv', 'parquet')
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from kact.errors import KactError
+from kact.files import atomic, explained
+from kact.reports import interactive, page
+from kact.reports.findings import findings
+from kact.reports.illustration import Illustration
+from kact.reports.material import Material
+from kact.reports.page import Page
+from kact.reports.sources import gather, home
+from kact.studies import flat
+
+FORMATS = ("md", "html", "csv", "parquet")
+
+
+def report(
+    names: Sequence[str],
+    out: str | Path | None = None,
+    formats: Sequence[str] = ("md", "html"),
+    *,
+    runs: str | Path = "runs",
+    detect: float | None = None,
+    live: bool | None = None,
+) -> list[Path]:
+    """Write what studies or runs say, and return the files, the first the one to open.
+
+    Args:
+        names: of studies in `runs`, or directories of studies, of runs, or of several runs.
+        out: the directory; `report/` in the study's or run's own, or here where there are several, if None.
+        formats: of `FORMATS`.
+        runs: where names are looked for.
+        detect: the difference that matters, in the score's own unit.
+        live: put plotly in, so that curves can be explored; where plotly is installed, if None.
+
+    Raises:
+        KactError: if there is nothing to report, something is damaged or missing, or a file cannot be written.
+    """
+    for kind in formats:
+        if kind not in FORMATS:
+            raise KactError.parameter("format", kind, "one of", choices=FORMATS)
+    if detect is not None and not detect > 0:
+        raise KactError.parameter("detect", detect, "a difference above 0, in the score's own unit")
+    material = gather(names, runs)
+    folder = Path(out) if out is not None else home(names, Path(runs)) / "report"
+    return write(material, folder, formats, detect=detect, live=live)
+
+
+def write(
+    material: Material,
+    folder: Path,
+    formats: Sequence[str] = ("md", "html"),
+    *,
+    detect: float | None = None,
+    live: bool | None = None,
+) -> list[Path]:
+    """Write what a material says into a folder, which is made; see `report`."""
+    with explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):  # a folder that cannot be written is told before the work is done
+            pass
+    written = []
+    if {"md", "html"} & set(formats):
+        made = page.compose(findings(material, detect))
+        pictures = _pictures(made, folder if "md" in formats else None)
+        if "html" in formats:
+            interactive_too = interactive.available() if live is None else live
+            written.append(_text(folder / "report.html", page.html(made, pictures, live=interactive_too)))
+        if "md" in formats:
+            written.append(_text(folder / "report.md", page.markdown(made)))
+    for kind in ("csv", "parquet"):
+        if kind in formats:
+            flat.write(material.rows, folder / f"rows.{kind}")
+            written.append(folder / f"rows.{kind}")
+    return written
+
+
+def _pictures(made: Page, folder: Path | None) -> dict[str, tuple[str, bytes]]:
+    """Draw every figure once, into `figures/` where there is a folder, and return their contents."""
+    with tempfile.TemporaryDirectory() as scratch:
+        place = Path(scratch)
+        if folder is not None:
+            place = folder / "figures"
+            with explained(place):
+                place.mkdir(exist_ok=True)
+        return {one.name: _drawn(one, place) for one in made.illustrations}
+
+
+def _drawn(one: Illustration, place: Path) -> tuple[str, bytes]:
+    from kact import plots
+
+    path = place / one.file_name
+    if one.figure is not None:
+        plots.write(one.figure, path, text=False)
+    elif one.picture is not None:
+        with atomic(path) as temporary:
+            temporary.write_bytes(one.picture.read_bytes())
+    return path.suffix, path.read_bytes()
+
+
+def _text(path: Path, content: str) -> Path:
+    with atomic(path) as temporary:
+        temporary.write_text(content, encoding="utf-8")
+    return path

@@ -1,0 +1,190 @@
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from kact.__main__ import main
+from kact.errors import KactError
+from kact.experiment import Experiment
+from kact.reports import page
+from kact.reports.findings import findings
+from kact.reports.sources import gather, of_study
+from tests.made_results import made_row, made_rows, write_study
+
+pytestmark = pytest.mark.skipif(
+    os.environ.get("KERAS_BACKEND", "torch") != "torch", reason="the same on every backend"
+)  # fmt: skip
+
+MEANS = {"relu": 0.60, "elu": 0.64}
+
+
+def write_run(folder, seed, accuracy, finished=True, **settings):
+    """Write a run's directory as training would leave it, without a model."""
+    experiment = Experiment(epochs=4, seed=seed, **settings)
+    path = folder / experiment.label
+    path.mkdir(parents=True)
+    (path / "experiment.toml").write_text(experiment.to_toml())
+    if finished:
+        row = made_row({}, seed, accuracy)
+        (path / "metrics.json").write_text(json.dumps(row.metrics))
+        names = list(row.history[0])
+        lines = [",".join(names), *(",".join(str(one[name]) for name in names) for one in row.history)]
+        (path / "history.csv").write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.fixture
+def runs(tmp_path):
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def study(runs):
+    rows = made_rows(MEANS, seeds=2)
+    return write_study(runs / "lenet", rows, grid={"activation": list(MEANS)}, seeds=2, figures=["bars"])
+
+
+def test_a_study_is_found_by_its_name_and_by_its_directory(study, runs):
+    assert gather(["lenet"], runs).rows == gather([str(study)]).rows
+    assert gather(["lenet"], runs).planned == 4
+
+
+def test_the_command_prints_where_everything_is(study, runs, tmp_path, capsys):
+    assert main(["report", "lenet", "--runs", str(runs), "--format", "csv", "--out", str(tmp_path / "there")]) == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'there' / 'rows.csv'}\n"
+    assert main(["report", "lenet", "--runs", str(runs), "--format", "csv"]) == 0
+    assert (study / "report" / "rows.csv").is_file()
+
+
+def test_an_unknown_name_meets_its_nearest(study, runs, capsys):
+    assert main(["report", "lennet", "--runs", str(runs)]) == 2
+    said = capsys.readouterr().err
+    assert "There is no study or run 'lennet'" in said and "Did you mean 'lenet'?" in said and said.count("\n") == 2
+
+
+def test_a_report_of_nothing_says_what_to_do(runs, tmp_path):
+    with pytest.raises(KactError, match="Name studies or runs"):
+        gather([], runs)
+    write_study(runs / "empty", [], grid={"activation": list(MEANS)})
+    with pytest.raises(KactError, match=r"empty has no finished run yet(.|\n)*kact study run empty"):
+        gather(["empty"], runs)
+    tuning = [made_row({"activation": "relu", "learning_rate": 0.1}, 1000, 0.5, stage="tune")]
+    write_study(runs / "tuning", tuning, grid={"activation": list(MEANS)})
+    with pytest.raises(KactError, match="1 tuning runs and none that is compared"):
+        gather(["tuning"], runs)
+    (tmp_path / "bare").mkdir()
+    with pytest.raises(KactError, match="holds no study and no run"):
+        gather([str(tmp_path / "bare")], runs)
+    write_run(runs, 0, 0.5, finished=False)
+    with pytest.raises(KactError, match=r"has no finished run yet(.|\n)*kact train --config .*experiment.toml"):
+        gather([str(next(runs.glob("digits*")))], runs)
+
+
+def test_a_truncated_database_is_told_and_nothing_is_written(study, tmp_path, capsys):
+    whole = (study / "results.sqlite").read_bytes()
+    (study / "results.sqlite").write_bytes(whole[: len(whole) // 2])
+    assert main(["report", str(study), "--out", str(tmp_path / "out")]) == 2
+    said = capsys.readouterr().err
+    assert "results.sqlite" in said and "Traceback" not in said and said.count("\n") <= 2
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_place_that_cannot_be_written_is_told_before_the_work(study, tmp_path, capsys):
+    (tmp_path / "file").write_text("in the way")
+    assert main(["report", str(study), "--out", str(tmp_path / "file" / "below")]) == 2
+    assert "Cannot write" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [(["--format", "pdf"], "md, html, csv, parquet"), (["--detect", "0"], "above 0"), (["--detect", "-1"], "above 0")],
+)
+def test_unusable_arguments_are_told(study, runs, capsys, arguments, words):
+    assert main(["report", "lenet", "--runs", str(runs), *arguments]) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_plain_runs_are_compared_by_what_differs(runs):
+    paths = [write_run(runs, seed, 0.6 + seed / 100, activation=one) for one in ("relu", "elu") for seed in (0, 1)]
+    made = gather([str(path) for path in paths])
+    assert made.compare == "activation" and made.factors == {"activation": ("relu", "elu")} and not made.remarks
+    assert findings(made).comparisons[0].n == 2
+    assert len(gather([str(runs)]).rows) == 4  # a folder of runs means all of them
+
+
+def test_runs_that_differ_in_more_say_what_and_that_it_cannot_be_told_apart(runs):
+    one = write_run(runs, 0, 0.6, activation="relu", learning_rate=0.1, dropout=0.2)
+    other = write_run(runs, 0, 0.7, activation="elu", learning_rate=0.01)
+    made = gather([str(one), str(other)])
+    assert list(made.factors) == ["activation"] and len(made.remarks) == 2
+    said = " ".join(page.compose(findings(made)).limits)
+    assert "differ in learning rate too: 0.1 with relu, 0.01 with elu" in said
+    assert "differ in dropout too: 0.2 with relu, 0 with elu" in said and "cannot be told apart" in said
+
+
+def test_runs_that_differ_in_one_setting_compare_that(runs):
+    paths = [write_run(runs, 0, 0.6 + rate, dropout=rate) for rate in (0.2, 0.1)]
+    made = gather([str(path) for path in paths])
+    assert made.compare == "dropout" and made.factors == {"dropout": (0.1, 0.2)}
+
+
+def test_runs_of_a_full_grid_are_compared_within_the_other_factor(runs):
+    paths = [
+        write_run(runs, 0, 0.6 + size / 1000, activation=one, batch_size=size)
+        for one in ("relu", "elu") for size in (16, 32)
+    ]  # fmt: skip
+    made = gather([str(path) for path in paths])
+    assert made.factors == {"batch_size": (16, 32), "activation": ("relu", "elu")} and not made.remarks
+
+
+def test_an_unfinished_run_is_left_out_and_told(runs):
+    write_run(runs, 0, 0.6)
+    left = write_run(runs, 1, 0.6, finished=False)
+    made = gather([str(runs)])
+    assert len(made.rows) == 1 and made.planned == 2
+    assert made.remarks == (f"The run {left.name} is not finished and is left out.",)
+
+
+def test_studies_of_two_tasks_are_pooled_by_task(runs):
+    for task in ("digits", "mnist"):
+        rows = made_rows(MEANS, seeds=3, settings={"task": task})
+        write_study(runs / task, rows, base={"task": task}, grid={"activation": list(MEANS)}, seeds=3)
+    made = gather(["digits", "mnist"], runs)
+    assert made.compare == "activation" and list(made.factors) == ["task", "activation"] and made.planned == 12
+    assert len(findings(made).places) == 2
+
+
+def test_a_study_made_twice_is_compared_with_itself(runs):
+    for name, shift in (("here", 0.0), ("there", 0.01)):
+        rows = made_rows({key: mean + shift for key, mean in MEANS.items()}, seeds=3)
+        write_study(runs / name, rows, name=name, grid={"activation": list(MEANS)}, seeds=3)
+    made = gather(["here", "there"], runs)
+    assert made.compare == "study" and made.factors == {"activation": ("relu", "elu"), "study": ("here", "there")}
+    assert {one.n for one in findings(made).comparisons} == {3}
+
+
+def test_of_factors_that_go_together_a_label_is_shown(runs):
+    rows = [
+        made_row({"activation": name, "model.hidden_units": [16] * depth, "depth": depth}, 0, 0.5)
+        for name in MEANS for depth in (1, 2)
+    ]  # fmt: skip
+    rows = [dataclasses.replace(row, hash=f"{i}") for i, row in enumerate(rows)]
+    about = {"grid": {"activation": list(MEANS)}, "seeds": 1}
+    zips = [{"model.hidden_units": [[16], [16, 16]], "label.depth": [1, 2]}]
+    made = of_study(write_study(runs / "labelled", rows, zips=zips, **about))
+    assert list(made.factors) == ["activation", "depth"] and len(made.by_place()) == 2
+    by_depth = of_study(write_study(runs / "depth", rows, zips=zips, compare="depth", **about))
+    assert [cell.value for cell in by_depth.by_place()["activation relu"]] == [1, 2]
+
+
+def test_a_report_loads_no_deep_learning_library(study, tmp_path):
+    code = (
+        "import sys; from kact.reports.write import report;"
+        f"report([{str(study)!r}], {str(tmp_path)!r}, ('md',));"
+        "print([name for name in ('keras', 'torch', 'tensorflow', 'jax') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
