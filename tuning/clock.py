@@ -21,6 +21,7 @@ from kact.progress import Console
 from kact.runs import Row
 
 STARTING_SECONDS = 6.0  # of a worker process, for loading Keras
+_TRUSTED_SHARE = 0.25  # of the estimate, that counts as if it had been measured: the first trials are slow to begin
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,8 @@ class Clock:
     @property
     def left(self) -> float:
         """Seconds that are left."""
-        rate = (time.monotonic() - self._began) / self.done if self.done else 1.0
+        trusted = _TRUSTED_SHARE * self.expected
+        rate = (time.monotonic() - self._began + trusted) / (self.done + trusted) if self.expected else 1.0
         return max(self.expected - self.done, 0.0) * rate
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
+import typing
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 from kact import backend
-from kact.errors import KactError
+from kact.errors import KactError, nearest
 from kact.experiment import Experiment
 from kact.recipes import config_path
 from kact.settings import check_settings, setting
@@ -60,8 +61,9 @@ class TuneOptions:
 
 DESCRIPTION = """Search learning rate, L2, dropout and more with KerasTuner, choosing by validation only.
 
-Every trial is a kact run. The same command takes a stopped search up again, without repeating a finished trial, and ends
-with the same trials. At the end the best configuration and the default one are trained with new seeds and scored on test.
+Every trial is a kact run. The same command takes a stopped search up again, without repeating a finished trial, and
+ends with the same trials. At the end the best configuration and the default one are trained with new seeds and scored
+on test.
 In the search's directory: best.toml (for `kact train --config`), trials.csv, report.html, runs/, final/.
 
 Example: python -m tuning --task cifar --trials 8 --epochs 3 --search learning_rate dropout activation
@@ -77,12 +79,14 @@ def parse_tune(arguments: Sequence[str], program: str = "python -m tuning") -> t
     """
     import tyro
 
+    _check_flags(arguments)
+    hints = typing.get_type_hints(TuneOptions)
     fields: list[Any] = []
     for field in dataclasses.fields(TuneOptions):
-        hint = Annotated[_HINTS[field.name], tyro.conf.arg(help=_help(field))]
+        hint: Any = Annotated[hints[field.name], tyro.conf.arg(help=_help(field))]
         fields.append((field.name, hint, dataclasses.field(default=field.default)))
-    flags = dataclasses.make_dataclass("Tune", fields, frozen=True)
-    parsed = tyro.cli(flags, args=list(arguments), prog=program, description=DESCRIPTION)
+    flags: Any = dataclasses.make_dataclass("Tune", fields, frozen=True)
+    parsed: Any = tyro.cli(flags, args=list(arguments), prog=program, description=DESCRIPTION)
     options = TuneOptions(**dataclasses.asdict(parsed))
     return make_plan(options), options
 
@@ -130,19 +134,12 @@ def _help(field: dataclasses.Field[Any]) -> str:
     return field.metadata["help"] + (f" [{', '.join(choices)}]" if choices else "")
 
 
-def _hints() -> dict[str, Any]:
-    import typing
-
-    return typing.get_type_hints(TuneOptions)
-
-
-_HINTS = _hints()
-
-
-def check_flags(arguments: Sequence[str]) -> None:
+def _check_flags(arguments: Sequence[str]) -> None:
     """Raise, in one line, for the first flag that there is not."""
-    known = {"--help", "-h", *("--" + field.name.replace("_", "-") for field in dataclasses.fields(TuneOptions))}
+    known = ["--help", *("--" + field.name.replace("_", "-") for field in dataclasses.fields(TuneOptions))]
     for argument in arguments:
         flag = argument.split("=")[0].replace("_", "-")
         if flag.startswith("--") and flag not in known:
-            raise KactError.parameter("flag", flag, "one of", choices=sorted(known))
+            guess = nearest(flag, known)
+            meant = f" Did you mean {guess}?" if guess else ""
+            raise KactError(f"There is no flag {flag}.{meant}", "See them all with --help.")

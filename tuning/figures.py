@@ -1,4 +1,4 @@
-"""Figures of a search, from its records alone: score by trial, parallel coordinates, each hyper-parameter, importance."""
+"""Figures of a search, from its records alone: scores, parallel coordinates, each hyper-parameter, importance."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tuning.records import Trial, rank
-from tuning.space import Choice, Range, Space
+from tuning.space import Space
+from tuning.values import Choice, Range
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,11 +28,14 @@ def score_by_trial(trials: Sequence[Trial], monitor: str, default: float | None)
         monitor: "accuracy" or "loss".
         default: the default configuration's score, if it has one.
     """
+    from matplotlib.ticker import MaxNLocator
+
     figure, axes = _figure(6.4, 3.4)
-    done = [(i, trial) for i, trial in enumerate(trials, start=1) if trial.status == "finished"]
+    done = [(i, trial) for i, trial in enumerate(trials) if trial.status == "finished"]
     spread = [(i, getattr(one, monitor)) for i, trial in done if len(trial.executions) > 1 for one in trial.executions]
     if spread:
-        axes.scatter(*zip(*spread, strict=True), s=10, color=_GREY, alpha=0.6, label="one execution")
+        places, each = zip(*spread, strict=True)
+        axes.scatter(places, each, s=10, color=_GREY, alpha=0.6, label="one execution")
     if done:
         numbers, scores = [i for i, _ in done], [trial.score(monitor) for _, trial in done]
         axes.scatter(numbers, scores, color=_BLUE, zorder=3, label="trial")
@@ -39,10 +43,11 @@ def score_by_trial(trials: Sequence[Trial], monitor: str, default: float | None)
         axes.step(numbers, so_far, where="post", color=_BLUE, linewidth=1, label="best so far")
     if default is not None:
         axes.axhline(default, color=_ORANGE, linestyle="--", linewidth=1.2, label="default configuration")
-    lost = [i for i, trial in enumerate(trials, start=1) if trial.status != "finished"]
+    lost = [i for i, trial in enumerate(trials) if trial.status != "finished"]
     if lost:
         low = axes.get_ylim()[0]
         axes.scatter(lost, [low] * len(lost), marker="x", color=_ORANGE, label="failed or diverged", clip_on=False)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("trial")
     axes.set_ylabel(f"validation {monitor}")
     axes.legend(frameon=False, fontsize=8)

@@ -1,7 +1,7 @@
-"""The end of a search: the best configuration and the default one, trained with seeds that chose nothing, scored on test.
+"""The end of a search: the best configuration and the default one, trained with new seeds and scored on test.
 
-Both are trained with the same seeds, none of which any trial had, so the difference is paired, and free of the luck that
-made a trial the best.
+Both are trained with the same seeds, none of which any trial had, so the difference is paired, and free of the luck
+that made a trial the best.
 """
 
 from __future__ import annotations
@@ -23,9 +23,8 @@ from kact.files import atomic
 from kact.progress import Console
 from kact.runs import Run
 from kact.stats import Paired, paired
-from tuning.plan import Plan
+from tuning.plan import Place, Plan
 from tuning.records import Execution, Trial, best, rank
-from tuning.search import Place
 from tuning.space import applied
 from tuning.workers import Child, follow_parent, supervise
 

@@ -1,4 +1,4 @@
-"""The plan of a search: all that decides which trials it makes and how they score. Two equal plans make the same trials.
+"""The plan of a search: all that decides which trials it makes and how they score. Equal plans make the same trials.
 
 >>> from kact import Experiment
 >>> from tuning.space import make_space
@@ -24,9 +24,11 @@ from kact.errors import KactError
 from kact.experiment import Experiment
 from kact.files import atomic, explained
 from kact.spec import choose
-from tuning.space import Choice, Space
+from tuning.space import Space
+from tuning.values import Choice
 
 TUNERS = ("bayesian", "random", "hyperband", "grid")
+SEARCH, RUNS = "search", "runs"  # in a search's directory
 FACTOR = 3  # Hyperband keeps one trial of so many from rung to rung, and trains it so many times as long
 
 
@@ -73,12 +75,17 @@ class Plan:
     def most_trials(self) -> int:
         """How many trials the search makes, if none of them is made in vain."""
         if self.tuner == "grid":
-            size = math.prod(len(entry.grid()) for entry in self.space.entries.values())
+            size = self.grid_size
         elif self.tuner == "hyperband":
             size = sum(trials for trials, _ in hyperband_rungs(self.base.epochs))
         else:
             size = self.trials or 0
         return size if self.trials is None else min(size, self.trials)
+
+    @property
+    def grid_size(self) -> int:
+        """How many points a grid of the space has."""
+        return math.prod(len(entry.grid()) for entry in self.space.entries.values())
 
     @property
     def most_epochs(self) -> int:
@@ -125,6 +132,29 @@ class Plan:
         import tomli_w
 
         return tomli_w.dumps(self.to_dict())
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a search works.
+
+    Attributes:
+        project: its directory.
+        device: of `kact.run`.
+    """
+
+    project: Path
+    device: str = "auto"
+
+    @property
+    def search(self) -> Path:
+        """KerasTuner's directory, with the trials in it."""
+        return self.project / SEARCH
+
+    @property
+    def runs(self) -> Path:
+        """The directory of all runs of all trials."""
+        return self.project / RUNS
 
 
 def hyperband_rungs(epochs: int) -> list[tuple[int, int]]:

@@ -144,7 +144,7 @@ def load_trials(search: Path) -> list[Trial]:
 
 
 def best(trials: Iterable[Trial], monitor: str) -> Trial | None:
-    """Return the best of the finished trials that were meant to be as long as the longest of them; None if there is none.
+    """Return the best of the finished trials that were as long as the longest of them; None if none is finished.
 
     Higher accuracy wins, and of equal accuracies the lower loss; or lower loss, if that is what is monitored; then the
     earlier trial. Trials that Hyperband stopped early are not compared with those that it let go on.
@@ -155,7 +155,8 @@ def best(trials: Iterable[Trial], monitor: str) -> Trial | None:
     """
     finished = [trial for trial in trials if trial.status == "finished"]
     longest = max((trial.asked_epochs for trial in finished), default=0)
-    return min((one for one in finished if one.asked_epochs == longest), key=lambda one: rank(one, monitor), default=None)
+    compared = (trial for trial in finished if trial.asked_epochs == longest)
+    return min(compared, key=lambda trial: rank(trial, monitor), default=None)
 
 
 def rank(trial: Trial, monitor: str) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""One search from its beginning to its page: the estimate, the trials, the runs at the end, and what is said of them."""
+"""One search from its beginning to its page: the estimate, the trials, the runs at the end, what is told."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from tuning.clock import Clock, Pace, measure, spoken
 from tuning.command_line import TuneOptions
 from tuning.distributed import check_port, free_port, serve
 from tuning.final import conclude, default_jobs, do_jobs, final_jobs
-from tuning.plan import Plan, claim
+from tuning.plan import Place, Plan, claim
 from tuning.records import FILE, Trial, best, counts, load_trials
 from tuning.report import verdict, write_report, write_trials
-from tuning.search import Place, Tuner
+from tuning.search import Tuner
 from tuning.workers import crew, supervise
 
 
@@ -38,7 +38,9 @@ def tune(plan: Plan, project: Path, options: TuneOptions, arguments: Sequence[st
         check_port("127.0.0.1", options.port)
     with locked(project):
         claim(plan, project)
-        print(f"Searching {', '.join(plan.space.entries)} of {plan.base.model.name} on {plan.base.task} ({plan.tuner}).")
+        print(
+            f"Searching {', '.join(plan.space.entries)} of {plan.base.model.name} on {plan.base.task} ({plan.tuner})."
+        )
         story = Story(plan, place, options, measure(plan.base, project, options.device))
         story.begin()
         if options.workers == 1:
@@ -73,7 +75,7 @@ def play(part: str, plan: Plan, project: Path, device: str, child: bool, keep_on
         project: the directory that all of them share.
         device: of `kact.run`.
         child: whether a parent on this machine has the directory's lock and tells how it goes.
-        keep_ongoing: whether workers may have lived through the chief's death. A chief without a parent always thinks so.
+        keep_ongoing: whether workers may have lived through the chief's death; a chief without a parent thinks so.
     """
     place = Place(project, device)
     if part == "worker":
@@ -119,8 +121,8 @@ class Story:
             f"{plan.most_trials} trials with {epochs} epochs in all, and {self.final_runs} runs at the end.{again}"
             f" About {spoken(search + final)}, by {pace.epoch_seconds:.2g} s an epoch of the default configuration."
         )
-        if plan.tuner == "grid" and plan.trials is not None and plan.trials > plan.most_trials:
-            print(f"The grid has {plan.most_trials} points.")
+        if plan.tuner == "grid" and plan.grid_size > plan.most_trials:
+            print(f"The grid has {plan.grid_size} points; the first {plan.most_trials} of them are tried.")
         print(f"search {self.place.project}", flush=True)
 
     def trial_done(self, trial: Trial) -> None:

@@ -10,7 +10,6 @@ import contextlib
 import io
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,34 +21,9 @@ from kact.errors import KactError
 from kact.experiment import Experiment
 from kact.progress import Console
 from tuning.oracles import OBJECTIVE, Resumable, make_oracle
-from tuning.plan import Plan
+from tuning.plan import SEARCH, Place, Plan
 from tuning.records import Execution, Trial
 from tuning.space import applied
-
-SEARCH, RUNS = "search", "runs"  # in a search's directory
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a search works.
-
-    Attributes:
-        project: its directory.
-        device: of `kact.run`.
-    """
-
-    project: Path
-    device: str = "auto"
-
-    @property
-    def search(self) -> Path:
-        """KerasTuner's directory, with the trials in it."""
-        return self.project / SEARCH
-
-    @property
-    def runs(self) -> Path:
-        """The directory of all runs of all trials."""
-        return self.project / RUNS
 
 
 class Tuner(base_tuner.BaseTuner):
@@ -154,9 +128,7 @@ def execute(experiment: Experiment, place: Place, continue_from: Path | None = N
     """
     console = Console(quiet=True)  # lets Ctrl-C in between two batches
     try:
-        run = kact.run(
-            experiment, out=place.runs, device=place.device, progress=console, continue_from=continue_from
-        )
+        run = kact.run(experiment, out=place.runs, device=place.device, progress=console, continue_from=continue_from)
     except KactError as error:
         if isinstance(error.__cause__, OSError):
             raise keras_tuner.errors.FatalError(str(error)) from error

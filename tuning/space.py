@@ -22,88 +22,12 @@ from kact.experiment import Experiment
 from kact.models import Model
 from kact.optimizers import canonical_optimizer, default_learning_rate
 from kact.spec import choose
+from tuning.values import SCALES, Choice, Range, rounded
 
 if TYPE_CHECKING:
     import keras_tuner
 
-SCALES = ("linear", "log")
 WIDTHS = ("filters", "hidden_units", "lstm_units")  # the sizes of a model that `width` multiplies
-_DIGITS = 4  # of a value that is drawn: what a person would write down
-
-
-@dataclass(frozen=True)
-class Range:
-    """Numbers between two ends.
-
-    Attributes:
-        low, high: the ends, both included.
-        scale: "linear", or "log": equal shares for equal ratios.
-        zero: share of the draws, in [0, 1), that are exactly zero; the others lie between the ends.
-        points: values that a grid takes of it, evenly by the scale, besides zero where that is included.
-    """
-
-    low: float
-    high: float
-    scale: str = "linear"
-    zero: float = 0.0
-    points: int = 3
-
-    @property
-    def bottom(self) -> float:
-        """Where the draws begin: below `low` as far as the share of zeros reaches, by the scale."""
-        beyond = self.zero / (1 - self.zero)
-        if self.scale == "log":
-            return self.low * (self.low / self.high) ** beyond
-        return self.low - (self.high - self.low) * beyond
-
-    def decode(self, drawn: float) -> float:
-        """Return the value that a draw in [bottom, high] stands for, in four digits."""
-        if self.zero and drawn < self.low:
-            return 0.0
-        return min(max(float(f"{drawn:.{_DIGITS}g}"), self.low), self.high)
-
-    def grid(self) -> list[float]:
-        """Return the values that a grid takes."""
-        steps = [i / (self.points - 1) for i in range(self.points)] if self.points > 1 else [0.5]
-        if self.scale == "log":
-            values = [self.low * (self.high / self.low) ** step for step in steps]
-        else:
-            values = [self.low + (self.high - self.low) * step for step in steps]
-        return ([0.0] if self.zero else []) + [self.decode(value) for value in values]
-
-    def declare(self, name: str, space: keras_tuner.HyperParameters) -> None:
-        """Add the hyper-parameter to a space of KerasTuner."""
-        space.Float(name, self.bottom, self.high, sampling=self.scale)
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One of a few values: numbers in order, or names.
-
-    Attributes:
-        values: all of them, at least one.
-    """
-
-    values: tuple[Any, ...]
-
-    @property
-    def ordered(self) -> bool:
-        """Whether the values are numbers, so that near ones may be expected to score alike."""
-        return all(isinstance(value, int | float) and not isinstance(value, bool) for value in self.values)
-
-    def decode(self, drawn: float | str) -> Any:
-        """Return the value that a draw stands for."""
-        if self.ordered:
-            return min(self.values, key=lambda value: abs(value - float(drawn)))
-        return next(value for value in self.values if str(value) == drawn)
-
-    def grid(self) -> list[Any]:
-        """Return the values that a grid takes: all."""
-        return list(self.values)
-
-    def declare(self, name: str, space: keras_tuner.HyperParameters) -> None:
-        """Add the hyper-parameter to a space of KerasTuner."""
-        space.Choice(name, [float(value) if self.ordered else str(value) for value in self.values])
 
 
 @dataclass(frozen=True)
@@ -138,7 +62,7 @@ def _parsed(parse: Callable[[str], str]) -> Callable[[Any], bool]:
 HYPERPARAMETERS: dict[str, HyperParameter] = {
     "learning_rate": HyperParameter(
         "step size; log-uniform from a twentieth to twenty times the experiment's own",
-        lambda base: Range(_digits(base.learning_rate / 20), _digits(base.learning_rate * 20), "log"),
+        lambda base: Range(rounded(base.learning_rate / 20), rounded(base.learning_rate * 20), "log"),
         lambda value: _number(value) and value > 0,
         "above 0",
     ),
@@ -280,7 +204,7 @@ def applied(base: Experiment, settings: Mapping[str, Any]) -> Experiment:
     experiment = base.replace(**changes)
     if factor is None:
         return experiment
-    return experiment.replace(learning_rate=_digits(default_learning_rate(experiment.optimizer) * factor))
+    return experiment.replace(learning_rate=rounded(default_learning_rate(experiment.optimizer) * factor))
 
 
 def widened(model: Model, width: float) -> Model:
@@ -295,15 +219,11 @@ def widened(model: Model, width: float) -> Model:
 
     sizes = {name: getattr(model, name) for name in WIDTHS if hasattr(model, name)}
     if not sizes:
-        raise KactError(f"The model {model.name!r} has no widths to search.", "Leave 'width' out, or choose cnn or mlp.")
+        raise KactError(f"The model {model.name!r} has no widths.", "Leave 'width' out, or choose cnn or mlp.")
     changed = {
         name: tuple(map(scaled, size)) if isinstance(size, tuple) else scaled(size) for name, size in sizes.items()
     }
     return dataclasses.replace(model, **changed)
-
-
-def _digits(value: float) -> float:
-    return float(f"{value:.{_DIGITS}g}")
 
 
 def _entry(name: str, given: Any, base: Experiment) -> Range | Choice:
@@ -352,7 +272,7 @@ def _range(name: str, given: Range, about: HyperParameter) -> Range:
             raise KactError.parameter(name, value, f"a range of values that are {about.expected}")
     choose(given.scale, SCALES, {}, f"{name}: scale")
     if given.low == given.high:
-        raise KactError(f"The range of {name!r} is one value, {given.low:g}.", f"Set it in the experiment instead.")
+        raise KactError(f"The range of {name!r} is one value, {given.low:g}.", "Set it in the experiment instead.")
     if given.scale == "log" and given.low <= 0:
         raise KactError(
             f"The range of {name!r} begins at {given.low:g}, which a log scale never reaches.",

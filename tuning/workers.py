@@ -1,4 +1,4 @@
-"""Processes of a search on one machine: started, watched, restarted when they die, and ended with the one that started them.
+"""Processes of a search on one machine: started, watched, started again when they die, ended with their parent.
 
 A child holds the other end of a pipe of its parent's and ends when that closes, so that none is left behind even where
 the parent is killed. A child is killed outright: all that it writes is whole at any moment.
@@ -154,7 +154,7 @@ def crew(arguments: Sequence[str], workers: int, port: int) -> tuple[Child, list
 
 
 def follow_parent() -> None:
-    """End this process when the one that started it ends, however that happens. Does nothing where nobody is followed."""
+    """End this process when the one that started it ends, however that happens; if any is followed."""
     if not os.environ.pop(CHILD, ""):
         return
 
