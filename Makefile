@@ -13,8 +13,13 @@ TASK ?= digits
 FLAGS = $(if $(TASK),--task $(TASK)) $(if $(MODEL),--model $(MODEL)) $(if $(ACTIVATION),--activation "$(ACTIVATION)") \
 	$(if $(EPOCHS),--epochs $(EPOCHS)) $(ARGS)
 
+# make tune TASK=cifar TUNER=hyperband WORKERS=2 ARGS="--search learning_rate activation"; SPACE= brings its own task
+TUNE_FLAGS = $(if $(SPACE),--space $(SPACE)) $(if $(and $(SPACE),$(filter file,$(origin TASK))),,--task $(TASK)) \
+	$(if $(MODEL),--model $(MODEL)) $(if $(ACTIVATION),--activation "$(ACTIVATION)") $(if $(EPOCHS),--epochs $(EPOCHS)) \
+	$(if $(TUNER),--tuner $(TUNER)) $(if $(TRIALS),--trials $(TRIALS)) $(if $(WORKERS),--workers $(WORKERS)) $(ARGS)
+
 .DEFAULT_GOAL := help
-.PHONY: help install train test test-backends lint bench bench-gpu format clean
+.PHONY: help install train tune test test-backends lint bench bench-gpu format clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,12 +41,20 @@ $(VENV)/.bench: $(VENV)/.installed
 	@$(INSTALL) --editable '.[dev,bench]'
 	@touch $@
 
+$(VENV)/.tuning: $(VENV)/.installed
+	@echo "Installing KerasTuner into $(VENV) (once) ..."
+	@$(INSTALL) --editable '.[dev,tuning]'
+	@touch $@
+
 install: $(VENV)/.installed  ## make the virtual environment and install kact in it
 
 train: $(VENV)/.installed  ## train: TASK=digits MODEL= ACTIVATION= EPOCHS= ARGS="--dropout 0.2"
 	@$(RUN) -m kact.train $(FLAGS)
 
-test: $(VENV)/.installed  ## run all tests on the torch backend, offline
+tune: $(VENV)/.tuning  ## search settings: TASK=digits MODEL= TUNER= TRIALS= EPOCHS= ACTIVATION= WORKERS= SPACE=
+	@$(RUN) -m tuning $(TUNE_FLAGS)
+
+test: $(VENV)/.tuning  ## run all tests on the torch backend, offline
 	@KERAS_BACKEND=torch $(RUN) -m $(PYTEST)
 
 test-backends: $(VENV)/.backends  ## run the same tests on each of BACKENDS="torch tensorflow jax"

@@ -1,5 +1,6 @@
 """What all tests stand on: one backend a process, one thread, no user's cache touched, no network."""
 
+import importlib.util
 import os
 import pathlib
 
@@ -18,6 +19,9 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 import numpy as np
 import pytest
+
+# The doctests of the tuning application need its extra, which `make test` installs.
+collect_ignore = [] if importlib.util.find_spec("keras_tuner") else ["tuning"]
 
 
 @pytest.fixture(autouse=True, scope="session")

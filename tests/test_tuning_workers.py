@@ -1,0 +1,172 @@
+"""Chief and workers as processes: killed in turn they come back, and the search is as if nothing had happened."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from kact.errors import KactError
+from kact.experiment import Experiment
+from tests.tuning_runs import BASE
+from tuning.distributed import free_port
+from tuning.records import best, load_trials
+from tuning.workers import Child, supervise
+
+pytestmark = [
+    pytest.mark.skipif(os.environ.get("KERAS_BACKEND", "torch") != "torch", reason="the same on every backend"),
+    pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes in /proc"),
+]
+ROOT = Path(__file__).parents[1]
+TRIALS = 5
+PATIENCE_SECONDS = 240
+
+
+def start(base, project, *flags, **variables):
+    """Start a search of a few small trials as a process of its own."""
+    command = [sys.executable, "-m", "tuning", "--config", str(base), "--tuner", "random", "--trials", str(TRIALS)]
+    fixed = ["--search", "learning_rate", "dropout", "--final-seeds", "1", "--project", str(project)]
+    return subprocess.Popen(
+        [*command, *fixed, *flags],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "KERAS_BACKEND": "torch", **variables},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def processes(project):
+    """Return name to process id of all children of a search: its chief, its workers, the runs of its end."""
+    found = {}
+    for entry in Path("/proc").iterdir():
+        try:
+            variables = (entry / "environ").read_bytes()
+            command = (entry / "cmdline").read_bytes()
+        except (OSError, ValueError):
+            continue
+        if entry.name.isdigit() and b"KACT_TUNING_CHILD=1" in variables and str(project).encode() in command:
+            named = [one for one in variables.split(b"\0") if one.startswith(b"KERASTUNER_TUNER_ID=")]
+            found[named[0].split(b"=")[1].decode() if named else "final"] = int(entry.name)
+    return found
+
+
+def until(condition, what):
+    """Wait for something to become true, and return it."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < end:
+        if found := condition():
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"waited for ever for {what}")
+
+
+def ended(process):
+    """Wait for a search to end well, and return what it said."""
+    said, _ = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 0, said
+    return said
+
+
+def outcome(project):
+    """Return the trials as a set, and the best of them."""
+    trials = load_trials(project / "search")
+    scores = {(str(dict(one.settings)), one.score("accuracy"), one.score("loss")) for one in trials}
+    return scores, best(trials, "accuracy").settings, Experiment.load(project / "best.toml")
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    path = tmp_path_factory.mktemp("base") / "base.toml"
+    path.write_text(BASE.replace(epochs=12).to_toml())
+    return path
+
+
+@pytest.fixture(scope="module")
+def undisturbed(base, tmp_path_factory):
+    project = tmp_path_factory.mktemp("searches") / "undisturbed"
+    ended(start(base, project))
+    return outcome(project)
+
+
+@pytest.mark.slow
+def test_search_worker_and_chief_may_be_killed_in_turn(base, undisturbed, tmp_path):
+    project = tmp_path / "killed"
+    records = lambda: len(load_trials(project / "search")) if project.exists() else 0  # noqa: E731
+    search = start(base, project, "--workers", "2")
+    until(lambda: records() >= 1, "the first trial")
+    worker = processes(project)["tuner0"]
+    os.kill(worker, signal.SIGKILL)
+    until(lambda: processes(project).get("tuner0", worker) != worker, "another worker of the same name")
+    chief = processes(project)["chief"]
+    os.kill(chief, signal.SIGKILL)
+    until(lambda: processes(project).get("chief", chief) != chief, "another chief")
+    until(lambda: records() >= 2, "a trial after that")
+    search.kill()
+    search.communicate()
+    until(lambda: not processes(project), "the children to follow their parent")
+    before = {path.parent.name: path.stat().st_mtime_ns for path in project.glob("runs/*/metrics.json")}
+    said = ended(start(base, project, "--workers", "2"))
+    assert outcome(project) == undisturbed
+    assert f"{TRIALS} trials: {TRIALS} finished" in said
+    after = {path.parent.name: path.stat().st_mtime_ns for path in project.glob("runs/*/metrics.json")}
+    assert before.items() <= after.items()  # no finished run was made again
+    assert not processes(project)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGTERM])
+def test_nobody_is_left_behind_when_the_search_is_stopped(blow, base, tmp_path):
+    project = tmp_path / "stopped"
+    search = start(base, project, "--workers", "2")
+    until(lambda: set(processes(project)) == {"chief", "tuner0", "tuner1"}, "chief and workers")
+    search.send_signal(blow)
+    said, _ = search.communicate(timeout=PATIENCE_SECONDS)
+    assert search.returncode == 130 and "Traceback" not in said
+    assert not processes(project)
+
+
+@pytest.mark.slow
+def test_machines_that_share_a_directory_make_the_same_search(base, undisturbed, tmp_path):
+    project = tmp_path / "machines"
+    address = {"KERASTUNER_ORACLE_IP": "127.0.0.1", "KERASTUNER_ORACLE_PORT": str(free_port())}
+    workers = [start(base, project, **address, KERASTUNER_TUNER_ID=name) for name in ("left", "right")]
+    chief = start(base, project, **address, KERASTUNER_TUNER_ID="chief")
+    assert "runs no trial itself" in ended(chief)
+    told = "".join(ended(worker) for worker in workers)
+    assert told.count("accuracy") == TRIALS
+    said = ended(start(base, project))  # trains the best again, and reports
+    assert f"{TRIALS} are done" in said and outcome(project) == undisturbed
+
+
+def test_a_process_that_dies_is_started_again_and_one_that_gives_up_is_not(tmp_path):
+    mark = tmp_path / "mark"
+    dies_once = (
+        f"import os, pathlib; p = pathlib.Path({str(mark)!r})\nif not p.exists(): p.touch(); os.kill(os.getpid(), 9)"
+    )
+    supervise([Child("once", [sys.executable, "-c", dies_once], {})], tmp_path, lambda: 0)
+    assert mark.exists()
+    gives_up = "import sys; print('kact: No such data.', file=sys.stderr); sys.exit(2)"
+    with pytest.raises(KactError, match=r"The search's lost cannot go on: No such data\."):
+        supervise([Child("lost", [sys.executable, "-c", gives_up], {})], tmp_path, lambda: 0)
+    with pytest.raises(KactError, match="cannot go on"):
+        supervise(
+            [Child("ever", [sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"], {})], tmp_path, lambda: 0
+        )
+
+
+def test_a_child_ends_when_its_parent_is_killed(tmp_path):
+    child = "import time; from tuning.workers import follow_parent; follow_parent(); print('up'); time.sleep(60)"
+    parent = (
+        "import sys, time; from pathlib import Path; from tuning.workers import Child\n"
+        f"one = Child('one', [sys.executable, '-c', {child!r}, {str(tmp_path)!r}], {{}})\n"
+        f"one.start(Path({str(tmp_path)!r})); time.sleep(60)"
+    )
+    running = subprocess.Popen([sys.executable, "-c", parent], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    until(lambda: processes(tmp_path) and (tmp_path / "one.log").read_text(), "the child")
+    running.kill()
+    running.wait()
+    until(lambda: not processes(tmp_path), "the child to end")

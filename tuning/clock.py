@@ -1,0 +1,127 @@
+"""How long a search will take: measured on one epoch of the default configuration, corrected by what is done since.
+
+>>> pace = Pace(prepare_seconds=1.0, epoch_seconds=2.0, finish_seconds=0.5)
+>>> pace.seconds(runs=2, epochs=10), spoken(135)
+(23.0, '2 min 15 s')
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import kact
+from kact.experiment import Experiment
+from kact.files import atomic
+from kact.progress import Console
+from kact.runs import Row
+
+STARTING_SECONDS = 6.0  # of a worker process, for loading Keras
+_TRUSTED_SHARE = 0.25  # of the estimate, that counts as if it had been measured: the first trials are slow to begin
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How long the parts of a run take.
+
+    Attributes:
+        prepare_seconds: until training begins.
+        epoch_seconds: one pass over the training set, and the validation score.
+        finish_seconds: the scores at the end.
+    """
+
+    prepare_seconds: float
+    epoch_seconds: float
+    finish_seconds: float
+
+    def seconds(self, runs: int, epochs: int, workers: int = 1) -> float:
+        """Return how long some runs with so many epochs in all take, on workers that have a core each.
+
+        Args:
+            runs: number of runs.
+            epochs: of all of them together.
+            workers: processes; those beyond the number of cores do not help.
+        """
+        alone = runs * (self.prepare_seconds + self.finish_seconds) + epochs * self.epoch_seconds
+        return alone if workers == 1 else STARTING_SECONDS + alone / min(workers, os.cpu_count() or 1)
+
+
+class _Stopwatch(Console):
+    """Notes when training begins and when its last epoch is done."""
+
+    def __init__(self) -> None:
+        super().__init__(quiet=True)
+        self.began = self.ended = time.perf_counter()
+
+    def started(self, experiment: Experiment, directory: Path, device: str, epochs_done: int) -> None:
+        super().started(experiment, directory, device, epochs_done)
+        self.began = time.perf_counter()
+
+    def epoch_done(self, row: Row, epochs: int, seconds: float) -> None:
+        super().epoch_done(row, epochs, seconds)
+        self.ended = time.perf_counter()
+
+
+def measure(base: Experiment, project: Path, device: str) -> Pace:
+    """Train the default configuration for one epoch, or recall what that took when the search was begun.
+
+    Raises:
+        KactError: if it cannot be trained: the data is missing, say.
+    """
+    file = project / "probe" / "pace.json"
+    if file.is_file():
+        stored: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        return Pace(**stored)
+    kact.load_task(
+        base.task, validation_fraction=base.validation_fraction, train_examples=base.train_examples, data=base.data
+    )  # what is decoded once is not counted
+    watch, asked = _Stopwatch(), time.perf_counter()
+    try:
+        kact.run(base.replace(epochs=1), out=project / "probe", device=device, progress=watch)
+    finally:
+        watch.close()
+    pace = Pace(watch.began - asked, watch.ended - watch.began, time.perf_counter() - watch.ended)
+    with atomic(file) as temporary:
+        temporary.write_text(json.dumps(asdict(pace)), encoding="utf-8")
+    return pace
+
+
+class Clock:
+    """Tells how much time is left, by how the work done so far kept to its estimate.
+
+    Args:
+        expected: seconds that all of it was expected to take.
+    """
+
+    def __init__(self, expected: float) -> None:
+        self.expected, self.done, self._began = expected, 0.0, time.monotonic()
+
+    def add(self, expected: float) -> None:
+        """Note that work is done which was expected to take so many seconds."""
+        self.done += expected
+
+    @property
+    def left(self) -> float:
+        """Seconds that are left."""
+        trusted = _TRUSTED_SHARE * self.expected
+        rate = (time.monotonic() - self._began + trusted) / (self.done + trusted) if self.expected else 1.0
+        return max(self.expected - self.done, 0.0) * rate
+
+
+def spoken(seconds: float) -> str:
+    """Return a duration in words.
+
+    Example:
+        >>> spoken(12.3), spoken(7200)
+        ('12 s', '2 h 0 min')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

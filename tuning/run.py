@@ -1,0 +1,187 @@
+"""One search from its beginning to its page: the estimate, the trials, the runs at the end, what is told."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from kact.errors import KactError
+from kact.files import explained
+from tuning.clock import Clock, Pace, measure, spoken
+from tuning.command_line import TuneOptions
+from tuning.distributed import check_port, free_port, serve
+from tuning.final import conclude, default_jobs, do_jobs, final_jobs
+from tuning.plan import Place, Plan, claim
+from tuning.records import FILE, Trial, best, counts, load_trials
+from tuning.report import verdict, write_report, write_trials
+from tuning.search import Tuner
+from tuning.workers import crew, supervise
+
+
+def tune(plan: Plan, project: Path, options: TuneOptions, arguments: Sequence[str]) -> int:
+    """Search, train the best again and report; from wherever an earlier process left it.
+
+    Args:
+        plan: what is searched.
+        project: the directory of the search.
+        options: how; those of the plan are not looked at.
+        arguments: the command's, for the workers.
+
+    Returns:
+        The exit code: 1 if no trial finished.
+    """
+    place = Place(project, options.device)
+    if options.port is not None:
+        check_port("127.0.0.1", options.port)
+    with locked(project):
+        claim(plan, project)
+        print(
+            f"Searching {', '.join(plan.space.entries)} of {plan.base.model.name} on {plan.base.task} ({plan.tuner})."
+        )
+        story = Story(plan, place, options, measure(plan.base, project, options.device))
+        story.begin()
+        if options.workers == 1:
+            Tuner(plan, place, tell=story.trial_done).search()
+        else:
+            chief, workers = crew(arguments, options.workers, options.port or free_port())
+            supervise(workers, project / "logs", story.look, chief)
+        trials = load_trials(place.search)
+        found = best(trials, plan.monitor)
+        print(f"{counts(trials)}.")
+        if found is None:
+            print(f"No trial finished, so there is no best one. The first said: {_first_error(trials)}")
+            print(f"trials {write_trials(plan, project, trials)}")
+            return 1
+        jobs = [*default_jobs(plan, place), *final_jobs(plan, place, found, options.final_seeds)]
+        print(f"The default configuration and trial {found.name} are trained with new seeds: {len(jobs)} runs.")
+        do_jobs(jobs, place, options.workers, lambda done: story.run_done(done, len(jobs)))
+        final = conclude(plan, place, trials, options.final_seeds)
+        files = write_report(plan, project, trials, final)
+    print(verdict(final))
+    print(f"best   {files.best}\ntrials {files.trials}\npage   {files.page}")
+    print(f"train  {files.train_command}\nserve  {files.serve_command}")
+    return 0
+
+
+def play(part: str, plan: Plan, project: Path, device: str, child: bool, keep_ongoing: bool) -> int:
+    """Be the chief or a worker of a search.
+
+    Args:
+        part: "chief" or "worker".
+        plan: of the search; the same for all.
+        project: the directory that all of them share.
+        device: of `kact.run`.
+        child: whether a parent on this machine has the directory's lock and tells how it goes.
+        keep_ongoing: whether workers may have lived through the chief's death; a chief without a parent thinks so.
+    """
+    place = Place(project, device)
+    if part == "worker":
+        Tuner(plan, place, tell=None if child else lambda trial: print(told(trial, plan.monitor), flush=True)).search()
+        return 0
+    with contextlib.nullcontext() if child else locked(project):
+        if not child:
+            claim(plan, project)
+            print("The chief waits for workers, and runs no trial itself.", flush=True)
+        serve(Tuner(plan, place, keep_ongoing=keep_ongoing or not child).oracle)
+        if not child:
+            print("All trials are done. The command without KERASTUNER_... variables trains the best and reports.")
+    return 0
+
+
+class Story:
+    """Tells how a search gets on.
+
+    Args:
+        plan: of the search.
+        place: of the search.
+        options: the number of workers and of seeds at the end.
+        pace: of the default configuration.
+    """
+
+    def __init__(self, plan: Plan, place: Place, options: TuneOptions, pace: Pace) -> None:
+        self.plan, self.place, self.pace, self.workers = plan, place, pace, options.workers
+        self.final_runs = plan.executions + 2 * options.final_seeds
+        self._told = {trial.name for trial in load_trials(place.search)}
+        self._again = len(self._told)
+        self.clock = Clock(0.0)
+
+    def begin(self) -> None:
+        """Say how much there is to do, and how long it will take."""
+        plan, pace = self.plan, self.pace
+        runs, epochs = plan.most_trials * plan.executions, plan.most_epochs
+        share = 1 - self._again / plan.most_trials
+        search = pace.seconds(round(runs * share), round(epochs * share), self.workers)
+        final = pace.seconds(self.final_runs, self.final_runs * plan.base.epochs, self.workers)
+        self.clock = Clock(search + final)
+        again = f" {self._again} are done." if self._again else ""
+        print(
+            f"{plan.most_trials} trials with {epochs} epochs in all, and {self.final_runs} runs at the end.{again}"
+            f" About {spoken(search + final)}, by {pace.epoch_seconds:.2g} s an epoch of the default configuration."
+        )
+        if plan.tuner == "grid" and plan.grid_size > plan.most_trials:
+            print(f"The grid has {plan.grid_size} points; the first {plan.most_trials} of them are tried.")
+        print(f"search {self.place.project}", flush=True)
+
+    def trial_done(self, trial: Trial) -> None:
+        """Tell of a trial that is over."""
+        if trial.name in self._told:
+            return
+        self._told.add(trial.name)
+        epochs = sum(one.epochs for one in trial.executions)
+        self.clock.add(self.pace.seconds(len(trial.executions), epochs) / self.workers)
+        print(
+            f"{len(self._told):>{len(str(self.plan.most_trials))}}/{self.plan.most_trials} "
+            f"{told(trial, self.plan.monitor)}  {spoken(self.clock.left)} left",
+            flush=True,
+        )
+
+    def look(self) -> int:
+        """Tell of the trials that workers have finished since the last look, and return how many are done."""
+        for file in sorted(self.place.search.glob(f"trial_*/{FILE}")):
+            if file.parent.name.removeprefix("trial_") not in self._told:
+                self.trial_done(Trial.load(file.parent))
+        return len(self._told)
+
+    def run_done(self, done: int, total: int) -> None:
+        """Tell of a run of the end that is done."""
+        self.clock.add(self.pace.seconds(1, self.plan.base.epochs) / self.workers)
+        print(f"run {done}/{total} done  {spoken(self.clock.left)} left", flush=True)
+
+
+def told(trial: Trial, monitor: str) -> str:
+    """Return a trial in a line."""
+    settings = "  ".join(
+        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in trial.settings.items()
+    )
+    score = f"{monitor} {trial.score(monitor):.4f}" if trial.status == "finished" else f"{trial.status}: {trial.error}"
+    return f"trial {trial.name}  {settings}  {score}".replace("\n", " ")
+
+
+@contextlib.contextmanager
+def locked(project: Path) -> Iterator[None]:
+    """Keep a search's directory for one command.
+
+    Raises:
+        KactError: if another works in it, or it cannot be written.
+    """
+    with explained(project):
+        project.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(project / ".lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise KactError(
+                f"Another search is working in '{project}'.", "Wait for it to end, or choose another --project."
+            ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _first_error(trials: Sequence[Trial]) -> str:
+    return next((trial.error for trial in trials if trial.error), "nothing.")
