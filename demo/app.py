@@ -15,7 +15,7 @@ from demo import pictures, results, uploads, views
 from demo.inputs import Picture
 from demo.models import Catalogue
 from demo.serving import bounded
-from kact import activations
+from kact import KactError, activations
 
 CSS = Path(__file__).with_name("page.css")
 QUEUE, TOGETHER = 100, 4  # requests that wait at most; that are answered at once
@@ -52,7 +52,7 @@ def build(catalogue: Catalogue, reports: dict[str, results.Report]) -> gr.Blocks
         reports: its results.
     """
     with gr.Blocks(title="kact", delete_cache=(KEPT_SECONDS, KEPT_SECONDS), analytics_enabled=False) as page:
-        gr.HTML(
+        _html(
             '<header class="kact-head"><h1>kact</h1><p>Which activation function, and does it matter? '
             "Try the same network with different ones.</p></header>"
         )
@@ -65,7 +65,7 @@ def build(catalogue: Catalogue, reports: dict[str, results.Report]) -> gr.Blocks
         with gr.Tab("Results", id="results"):
             _results(reports)
         with gr.Tab("Models", id="models"):
-            table = gr.HTML(views.models_page(catalogue))
+            table = _html(views.models_page(catalogue))
         page.load(lambda: views.models_page(catalogue), None, table, **_PRIVATE)
         _endpoints(catalogue)
     page.queue(max_size=QUEUE, default_concurrency_limit=TOGETHER)
@@ -77,14 +77,14 @@ def _image(catalogue: Catalogue) -> None:
     chosen = [key for _, key in choices if key in ("cifar10-relu", "cifar10-mish")] or [key for _, key in choices[:1]]
     with gr.Row():
         with gr.Column(scale=1, min_width=300):
-            picture = Picture(label="Picture: upload, paste or webcam", elem_id="picture", height=300)
+            picture = Picture.make("Picture: upload, paste or webcam", elem_id="picture", height=300)
             keys = gr.Dropdown(
                 choices, value=chosen, multiselect=True, max_choices=views.MOST_LOOKS, label="Models, up to four"
             )
             button = gr.Button("What is it?", variant="primary")
             gr.Examples(_examples(), picture, label="Examples, drawn for this page", cache_examples=False)
         with gr.Column(scale=2, min_width=320):
-            answer = gr.HTML(_hint("Choose a picture: each model says what it sees, side by side."), elem_id="looks")
+            answer = _html(_hint("Choose a picture: each model says what it sees, side by side."), elem_id="looks")
 
     def answered(path: str | None, chosen_keys: list[str]) -> str:
         if path is None:
@@ -110,7 +110,7 @@ def _tweets(catalogue: Catalogue) -> None:
         shown = gr.Checkbox(label="Show probabilities", scale=1, min_width=160)
     button = gr.Button("Tag", variant="primary")
     gr.Examples([[one] for one in TWEETS], text, label="Examples", cache_examples=False)
-    answer = gr.HTML(_hint("Each token gets its part of speech. Choose two models to see where they differ."), elem_id="tagged")
+    answer = _html(_hint("Each token gets its part of speech. Choose two models to see where they differ."), elem_id="tagged")
     with gr.Accordion("As tab-separated values, to copy", open=False):
         table = gr.Textbox(label="Tab-separated values", lines=6, max_lines=16, interactive=False, buttons=["copy"])
 
@@ -136,7 +136,7 @@ def _activations() -> None:
         low = gr.Slider(-20, 0, value=-5, step=0.5, label="From")
         high = gr.Slider(0.5, 20, value=5, step=0.5, label="To")
     sliders = [gr.Slider(0, 1, visible=False, label="parameter") for _ in range(2 * views.MOST_CURVES)]
-    answer = gr.HTML(views.curve_page(start), elem_id="curves")
+    answer = _html(views.curve_page(start), elem_id="curves")
     _turn_knobs(start, sliders)
 
     def answered(given: list[str], left: float, right: float) -> list[Any]:
@@ -179,10 +179,10 @@ def _updates(found: list[views.Knob], count: int) -> list[Any]:
 def _results(reports: dict[str, results.Report]) -> None:
     titles = list(reports)
     if not titles:
-        gr.HTML(_hint("There are no results yet. `kact report` writes them; --results DIR shows them here."))
+        _html(_hint("There are no results yet. `kact report` writes them; --results DIR shows them here."))
         return
     title = gr.Dropdown(titles, value=titles[0], label="Study", elem_id="report-choice")
-    answer = gr.HTML(results.report_page(reports, titles[0]), elem_id="report")
+    answer = _html(results.report_page(reports, titles[0]), elem_id="report")
     title.change(
         bounded(lambda chosen: results.report_page(reports, chosen)), title, answer, show_progress="minimal", **_PRIVATE
     )
@@ -198,20 +198,20 @@ def _endpoints(catalogue: Catalogue) -> None:
     def models() -> list:
         return views.models_values(catalogue)
 
-    def classify(path: str | None, model: str) -> list:
-        if path is None:
-            raise uploads.NO_PICTURE
-        return views.look_values(catalogue, uploads.read_picture(path, Picture.folder()), model.split(","))
+    def classify(picture: str | None, model: str) -> list:
+        if picture is None:
+            raise KactError("There is no picture.", "Upload one.")
+        return views.look_values(catalogue, uploads.read_picture(picture, Picture.folder()), str(model).split(","))
 
     gr.api(bounded(tag), api_name="tag", api_description="Parts of speech of a text, line by line")
     gr.api(bounded(activation), api_name="activation", api_description="Values and slopes of an activation")
     gr.api(bounded(models), api_name="models", api_description="The networks of the page")
     with gr.Row(visible=False):
-        picture = Picture(label="picture")
-        model = gr.Textbox("cifar10-relu", label="model")
+        given = Picture.make("picture")
+        chosen = gr.Textbox("cifar10-relu", label="model")
         button, answer = gr.Button("Classify"), gr.JSON()
     button.click(
-        bounded(classify), [picture, model], answer, api_name="classify",
+        bounded(classify), [given, chosen], answer, api_name="classify",
         api_description="Classes of a picture; models are separated by commas",
     )  # fmt: skip
 
@@ -223,6 +223,10 @@ def _examples() -> list[list[str]]:
         drawing.save(folder / f"{name}.png")
         found.append([str(folder / f"{name}.png")])
     return found
+
+
+def _html(value: str, **options: Any) -> gr.HTML:
+    return gr.HTML(value, apply_default_css=False, **options)  # the page's own style sheet is for both schemes
 
 
 def _hint(words: str) -> str:

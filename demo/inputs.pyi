@@ -22,8 +22,12 @@ class Picture(gr.Image):
 
     is_template = True  # the page draws it as what it is made from
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(type="filepath", sources=["upload", "clipboard", "webcam"], buttons=[], **options)
+    # Gradio reads the constructor's signature, so it stays as it is.
+
+    @classmethod
+    def make(cls, label: str, **options: Any) -> Picture:
+        """Return an input for a file, a paste or the webcam."""
+        return cls(label=label, type="filepath", sources=["upload", "clipboard", "webcam"], buttons=[], **options)
 
     @staticmethod
     def folder() -> Path:

@@ -150,9 +150,9 @@ def _digit(page: Image.Image) -> Image.Image:
     from PIL import ImageDraw
 
     page.paste("black", (0, 0, *page.size))
-    draw = ImageDraw.Draw(page)
-    draw.line([(34, 30), (92, 30), (54, 104)], fill="white", width=16, joint="curve")
-    return _soft(page)
+    stroke = [(36, 12), (76, 12), (84, 32), (60, 58), (86, 84), (76, 112), (40, 118)]
+    ImageDraw.Draw(page).line(stroke, fill="white", width=19, joint="curve")
+    return page
 
 
 def _soft(page: Image.Image) -> Image.Image:
@@ -164,4 +164,4 @@ def _soft(page: Image.Image) -> Image.Image:
     return Image.fromarray(np.clip(blurred + grain, 0, 255).astype(np.uint8))
 
 
-_DRAWN = {"ship": _ship, "airplane": _airplane, "truck": _truck, "seven": _digit}
+_DRAWN = {"ship": _ship, "airplane": _airplane, "truck": _truck, "three": _digit}

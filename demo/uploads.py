@@ -21,8 +21,6 @@ LARGEST_BYTES = 10 * 2**20
 LARGEST_PIXELS = 16_000_000
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "ICO", "TGA", "AVIF", "JPEG2000", "PCX", "DIB", "MPO")
 
-NO_PICTURE = KactError("There is no picture.", "Upload one.")
-
 _ANOTHER = "Choose a PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF file."
 
 

@@ -285,7 +285,7 @@ def safe_spec(spec: object) -> str:
 
 def _sampled(specs: object, low: float, high: float) -> dict[str, curves.Curve]:
     given = [specs] if isinstance(specs, str) else list(specs) if isinstance(specs, list | tuple) else []
-    names = list(dict.fromkeys(safe_spec(spec) for spec in given[: MOST_CURVES + 1]))
+    names = list(dict.fromkeys(safe_spec(spec) for spec in given[: 4 * MOST_CURVES]))
     if not names:
         raise KactError("No activation is chosen.", "Choose one, or type a spec such as elu(alpha=2).")
     if len(names) > MOST_CURVES:
