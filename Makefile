@@ -13,8 +13,10 @@ TASK ?= digits
 FLAGS = $(if $(TASK),--task $(TASK)) $(if $(MODEL),--model $(MODEL)) $(if $(ACTIVATION),--activation "$(ACTIVATION)") \
 	$(if $(EPOCHS),--epochs $(EPOCHS)) $(ARGS)
 
+PORT ?= 7860
+
 .DEFAULT_GOAL := help
-.PHONY: help install train test test-backends lint bench bench-gpu format clean
+.PHONY: help install train test test-backends demo demo-models test-demo bench-demo lint bench bench-gpu format clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +38,11 @@ $(VENV)/.bench: $(VENV)/.installed
 	@$(INSTALL) --editable '.[dev,bench]'
 	@touch $@
 
+$(VENV)/.demo: $(VENV)/.installed
+	@echo "Installing the page's packages into $(VENV) (once) ..."
+	@$(INSTALL) --editable '.[dev,demo,browser]'
+	@touch $@
+
 install: $(VENV)/.installed  ## make the virtual environment and install kact in it
 
 train: $(VENV)/.installed  ## train: TASK=digits MODEL= ACTIVATION= EPOCHS= ARGS="--dropout 0.2"
@@ -53,6 +60,18 @@ bench: $(VENV)/.bench  ## time training against plain PyTorch, Lightning and sto
 
 bench-gpu: $(VENV)/.bench  ## the same in short, where CUDA is
 	@KERAS_BACKEND=torch $(RUN) -W ignore -m benchmarks.speed --networks lenet --batch-sizes 128 $(ARGS)
+
+demo: $(VENV)/.demo  ## start the page: PORT=7860 ARGS="--runs runs --results runs"
+	@KERAS_BACKEND=torch $(RUN) -W ignore -m demo --port $(PORT) $(ARGS)
+
+demo-models: $(VENV)/.installed  ## train the page's models anew: MODELS="cifar10-mish", all unless said
+	@OMP_NUM_THREADS=1 KERAS_BACKEND=torch $(RUN) -m demo.training $(MODELS)
+
+test-demo: $(VENV)/.demo  ## test the page, in a browser too (needs Chromium)
+	@KERAS_BACKEND=torch KACT_BROWSER=required $(RUN) -m pytest --numprocesses 2 --dist loadfile tests/test_demo_*.py demo
+
+bench-demo: $(VENV)/.demo  ## 50 users for a minute: failures, latencies, memory
+	@KERAS_BACKEND=torch $(RUN) -W ignore -m benchmarks.demo $(ARGS)
 
 lint: $(VENV)/.installed  ## check style and types
 	@$(RUN) -m ruff check .
