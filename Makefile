@@ -18,8 +18,10 @@ TUNE_FLAGS = $(if $(SPACE),--space $(SPACE)) $(if $(and $(SPACE),$(filter file,$
 	$(if $(MODEL),--model $(MODEL)) $(if $(ACTIVATION),--activation "$(ACTIVATION)") $(if $(EPOCHS),--epochs $(EPOCHS)) \
 	$(if $(TUNER),--tuner $(TUNER)) $(if $(TRIALS),--trials $(TRIALS)) $(if $(WORKERS),--workers $(WORKERS)) $(ARGS)
 
+PORT ?= 7860
+
 .DEFAULT_GOAL := help
-.PHONY: help install train tune test test-backends lint bench bench-gpu format clean
+.PHONY: help install train tune test test-backends demo demo-models test-demo bench-demo lint bench bench-gpu format clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,9 +34,14 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(INSTALL) --editable '.[dev]'
 	@touch $@
 
-$(VENV)/.backends: $(VENV)/.installed
+$(VENV)/.backends: $(VENV)/.test
 	@echo "Installing TensorFlow, JAX, OpenVINO and the exporters into $(VENV) (once) ..."
 	@$(INSTALL) --editable '.[dev,tensorflow,jax,openvino,export]'
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.installed
+	@echo "Installing what the tests of studies, tuning and the page need into $(VENV) (once) ..."
+	@$(INSTALL) --editable '.[dev,report,track,cluster,tuning,demo,browser]'
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.installed
@@ -46,6 +53,11 @@ $(VENV)/.tuning: $(VENV)/.installed
 	@$(INSTALL) --editable '.[dev,tuning]'
 	@touch $@
 
+$(VENV)/.demo: $(VENV)/.installed
+	@echo "Installing the page's packages into $(VENV) (once) ..."
+	@$(INSTALL) --editable '.[dev,demo,browser]'
+	@touch $@
+
 install: $(VENV)/.installed  ## make the virtual environment and install kact in it
 
 train: $(VENV)/.installed  ## train: TASK=digits MODEL= ACTIVATION= EPOCHS= ARGS="--dropout 0.2"
@@ -54,7 +66,7 @@ train: $(VENV)/.installed  ## train: TASK=digits MODEL= ACTIVATION= EPOCHS= ARGS
 tune: $(VENV)/.tuning  ## search settings: TASK=digits MODEL= TUNER= TRIALS= EPOCHS= ACTIVATION= WORKERS= SPACE=
 	@$(RUN) -m tuning $(TUNE_FLAGS)
 
-test: $(VENV)/.tuning  ## run all tests on the torch backend, offline
+test: $(VENV)/.test  ## run all tests on the torch backend, offline
 	@KERAS_BACKEND=torch $(RUN) -m $(PYTEST)
 
 test-backends: $(VENV)/.backends  ## run the same tests on each of BACKENDS="torch tensorflow jax"
@@ -66,6 +78,18 @@ bench: $(VENV)/.bench  ## time training against plain PyTorch, Lightning and sto
 
 bench-gpu: $(VENV)/.bench  ## the same in short, where CUDA is
 	@KERAS_BACKEND=torch $(RUN) -W ignore -m benchmarks.speed --networks lenet --batch-sizes 128 $(ARGS)
+
+demo: $(VENV)/.demo  ## start the page: PORT=7860 ARGS="--runs runs --results runs"
+	@KERAS_BACKEND=torch $(RUN) -W ignore -m demo --port $(PORT) $(ARGS)
+
+demo-models: $(VENV)/.installed  ## train the page's models anew: MODELS="cifar10-mish", all unless said
+	@OMP_NUM_THREADS=1 KERAS_BACKEND=torch $(RUN) -m demo.training $(MODELS)
+
+test-demo: $(VENV)/.demo  ## test the page, in a browser too (needs Chromium)
+	@KERAS_BACKEND=torch KACT_BROWSER=required $(RUN) -m pytest --numprocesses 2 --dist loadfile tests/test_demo_*.py demo
+
+bench-demo: $(VENV)/.demo  ## 50 users for a minute: failures, latencies, memory
+	@KERAS_BACKEND=torch $(RUN) -W ignore -m benchmarks.demo $(ARGS)
 
 lint: $(VENV)/.installed  ## check style and types
 	@$(RUN) -m ruff check .

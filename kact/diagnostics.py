@@ -67,15 +67,36 @@ def feature_maps(model: keras.Model, inputs: Any, layer: str | None = None) -> n
         >>> feature_maps(build_model("lenet", (32, 32, 3), 10), np.zeros((2, 32, 32, 3))).shape
         (2, 10, 10, 16)
     """
+    return maps_of(model, layer)(inputs)
+
+
+def maps_of(model: keras.Model, layer: str | None = None) -> Callable[[Any], np.ndarray]:
+    """Return `feature_maps` of one layer as a function of the inputs, for those who ask it often.
+
+    Args:
+        model, layer: as for `feature_maps`.
+
+    Raises:
+        KactError: as `feature_maps`.
+
+    Example:
+        >>> from kact.models import build_model
+        >>> maps_of(build_model("lenet", (32, 32, 3), 10), "conv1")(np.zeros((1, 32, 32, 3))).shape
+        (1, 28, 28, 6)
+    """
     name = last_maps(model) if layer is None else layer
     layers = layers_of(model)
     if name not in layers:
         raise KactError.parameter("layer", name, "one of the model's layers", choices=layers)
     layer_of_maps = layers[name]
     compute = _maps_of_outer(model, layer_of_maps) if "/" not in name else _maps_of_inner(model, layer_of_maps)
-    count = len(keras.tree.flatten(inputs)[0])
-    parts = [compute(as_stored(inputs, slice(start, start + _BATCH))) for start in range(0, count, _BATCH)]
-    return np.concatenate(parts) if parts else np.zeros((0, *layer_of_maps.output.shape[1:]), np.float32)
+
+    def maps(inputs: Any) -> np.ndarray:
+        count = len(keras.tree.flatten(inputs)[0])
+        parts = [compute(as_stored(inputs, slice(start, start + _BATCH))) for start in range(0, count, _BATCH)]
+        return np.concatenate(parts) if parts else np.zeros((0, *layer_of_maps.output.shape[1:]), np.float32)
+
+    return maps
 
 
 def layers_of(model: keras.Model) -> dict[str, keras.layers.Layer]:

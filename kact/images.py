@@ -11,6 +11,7 @@ transparent, brought to 8 bits and to the wanted size and channels.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,21 +27,29 @@ LARGEST_PIXELS = 64_000_000  # an upright 8000x8000; above it a small file could
 FITS = ("stretch", "crop", "pad")
 
 
-def open_image(path: str | Path) -> Image.Image:
+def open_image(
+    path: str | Path, *, formats: Sequence[str] | None = None, largest_pixels: int = LARGEST_PIXELS
+) -> Image.Image:
     """Open and decode an image file, upright; of an animation the first frame.
 
+    Args:
+        path: of the file.
+        formats: Pillow's names of those that may be read, such as "PNG"; all that it knows if None. A server that reads
+            strangers' files names the few that it wants: some others start other programs.
+        largest_pixels: width x height of the largest image that is decoded, 64 million at most.
+
     Raises:
-        KactError: if the file is missing, no image, broken, or larger than 64 million pixels.
+        KactError: if the file is missing, no image of those formats, broken, or larger than that.
     """
     from PIL import Image, ImageOps
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of sizes that are refused here
-            with Image.open(path) as image:
-                if image.width * image.height > LARGEST_PIXELS:
+            with Image.open(path, formats=formats) as image:
+                if image.width * image.height > min(largest_pixels, LARGEST_PIXELS):
                     raise KactError(
-                        f"'{path}' has {image.width}x{image.height} pixels; at most {LARGEST_PIXELS:,} are read.",
+                        f"'{path}' has {image.width}x{image.height} pixels; at most {largest_pixels:,} are read.",
                         "Make it smaller first.",
                     )
                 return ImageOps.exif_transpose(image).copy()
@@ -49,7 +58,7 @@ def open_image(path: str | Path) -> Image.Image:
     except FileNotFoundError:
         raise KactError(f"There is no file '{path}'.") from None
     except Image.DecompressionBombError:
-        raise KactError(f"'{path}' has more than {LARGEST_PIXELS:,} pixels.", "Make it smaller first.") from None
+        raise KactError(f"'{path}' has more than {largest_pixels:,} pixels.", "Make it smaller first.") from None
     except (OSError, ValueError, SyntaxError, TypeError, EOFError, ArithmeticError) as error:
         raise KactError(f"'{path}' cannot be read as an image: {_first_words(error)}.") from None
 

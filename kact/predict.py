@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -76,6 +76,7 @@ class Predictor:
         self.run = run if isinstance(run, Run) else Run.load(run)
         self.task = _task_of(self.run)
         self._file = self.run.model_path
+        self._maps: dict[str, Callable[[Any], np.ndarray]] = {}
 
     @cached_property
     def model(self) -> keras.Model:
@@ -179,15 +180,55 @@ class Predictor:
             KactError: for the first that is missing, no image, broken, or larger than 64 million pixels, or if the
                 run's model tags words.
         """
+        self._expect_images()
+        if not images:
+            return []
+        return [self._named(row) for row in losses.probabilities(self.outputs(images), self.run.experiment.loss)]
+
+    def outputs(self, images: Sequence[str | Path | Image.Image]) -> np.ndarray:
+        """Return what the network itself puts out for each image, before it is made into probabilities.
+
+        Args:
+            images: paths, or Pillow images; at least one.
+
+        Returns:
+            `(n, classes)`, float32: logits, but for losses that have none.
+
+        Raises:
+            KactError: as `predict`.
+        """
+        self._expect_images()
+        prepared = np.stack([self.prepare(image) for image in images])  # (n, height, width, channels)
+        return np.asarray(self.model.predict_on_batch(prepared))
+
+    def feature_maps(
+        self, images: Sequence[str | Path | Image.Image], layer: str | None = None
+    ) -> tuple[str, np.ndarray]:
+        """Return a layer's name and what it makes of each image.
+
+        Args:
+            images: paths, or Pillow images; at least one.
+            layer: the model's; the activation behind the last convolution if None.
+
+        Returns:
+            The layer's name, and `(n, height, width, maps)` for a layer of maps, else `(n, units)`; float32.
+
+        Raises:
+            KactError: as `predict`; for an unknown layer, or None where the model has no convolution.
+        """
+        from kact import diagnostics
+
+        self._expect_images()
+        name = layer or diagnostics.last_maps(self.model)
+        if name not in self._maps:  # making it takes longer than asking it
+            self._maps[name] = diagnostics.maps_of(self.model, name)
+        return name, self._maps[name](np.stack([self.prepare(image) for image in images]))
+
+    def _expect_images(self) -> None:
         if self.task.input != "image":
             raise KactError(
                 f"The run in '{self.run.path}' tags words, not images.", f'kact predict {self.run.path} --text "..."'
             )
-        if not images:
-            return []
-        prepared = np.stack([self.prepare(image) for image in images])  # (n, height, width, channels)
-        outputs = np.asarray(self.model.predict_on_batch(prepared))
-        return [self._named(row) for row in losses.probabilities(outputs, self.run.experiment.loss)]
 
     def prepare(self, image: str | Path | Image.Image) -> np.ndarray:
         """Return what the network sees of an image: float32 `(height, width, channels)` in the task's stored units."""

@@ -109,3 +109,39 @@ def test_a_missing_file_and_a_folder_are_named(predictor, tmp_path):
         predictor.predict([tmp_path / "none.png"])
     with pytest.raises(KactError, match="directory"):
         predictor.predict([tmp_path])
+
+
+def test_only_the_formats_that_were_named_are_read(tmp_path):
+    Image.new("RGB", (4, 4), "red").save(tmp_path / "a.png")
+    Image.new("RGB", (4, 4), "red").save(tmp_path / "a.eps")
+    assert open_image(tmp_path / "a.png", formats=["PNG"]).size == (4, 4)
+    for name in ("a.png", "a.eps"):
+        with pytest.raises(KactError, match="cannot be read"):
+            open_image(tmp_path / name, formats=["GIF"])
+
+
+def test_a_lower_limit_of_pixels_holds(tmp_path):
+    Image.new("L", (30, 20)).save(tmp_path / "a.png")
+    assert open_image(tmp_path / "a.png", largest_pixels=600).size == (30, 20)
+    with pytest.raises(KactError, match="at most 599"):
+        open_image(tmp_path / "a.png", largest_pixels=599)
+
+
+def test_outputs_are_what_the_probabilities_are_made_of(predictor):
+    image = as_image(load_task("digits").test.arrays()[0][3])
+    raw, said = predictor.outputs([image, image]), predictor.predict([image])[0]
+    assert raw.shape == (2, 10) and np.array_equal(raw[0], raw[1])
+    by_hand = np.exp(raw[0]) / np.exp(raw[0]).sum()
+    assert {label: by_hand[int(label)] for label in said.probabilities} == pytest.approx(said.probabilities, abs=1e-5)
+
+
+def test_feature_maps_are_those_of_the_layer(predictor):
+    from kact import diagnostics
+
+    images = [as_image(stored) for stored in load_task("digits").test.arrays()[0][:3]]
+    name, maps = predictor.feature_maps(images, "dense1_activation")
+    prepared = np.stack([predictor.prepare(image) for image in images])
+    np.testing.assert_allclose(maps, diagnostics.feature_maps(predictor.model, prepared, name), atol=1e-6)
+    assert np.array_equal(predictor.feature_maps(images[:1], name)[1], predictor.feature_maps(images[:1], name)[1])
+    with pytest.raises(KactError, match="no convolution"):
+        predictor.feature_maps(images)

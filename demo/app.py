@@ -1,0 +1,235 @@
+"""The layout of the page, and which view each button calls.
+
+`build(Catalogue([BOX]), find_reports([DOCS]))` returns the Gradio blocks; `demo.__main__` serves them.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from demo import pictures, results, uploads, views
+from demo.inputs import Picture
+from demo.models import Catalogue
+from demo.serving import bounded
+from kact import KactError, activations
+
+CSS = Path(__file__).with_name("page.css")
+QUEUE, TOGETHER = 100, 4  # requests that wait at most; that are answered at once
+KEPT_SECONDS = 600  # uploads
+
+_SYSTEM = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif"]
+_MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
+THEME = gr.themes.Base(
+    primary_hue="teal", secondary_hue="teal", neutral_hue="slate", radius_size="lg", font=_SYSTEM, font_mono=_MONO
+).set(
+    body_background_fill="#f7f9fa",
+    body_background_fill_dark="#10161c",
+    block_background_fill="white",
+    block_background_fill_dark="#18212a",
+    button_primary_background_fill="#0f766e",
+    button_primary_background_fill_hover="#115e59",
+    button_primary_background_fill_dark="#0f766e",
+    button_primary_text_color="white",
+)
+
+TWEETS = [
+    "ikr smh he asked fir yo last name so he can add u on fb lololol",
+    "@jane I'm gonna see Inception tonight!!! #cantwait :D http://example.org/x",
+    "New album out now, 10 songs for $5 \U0001f600\U0001f3fd\nthere's no way lebron leaves cleveland\nRT @bob: good morning y'all",
+]
+_PRIVATE: dict[str, Any] = {"api_visibility": "private"}
+
+
+def build(catalogue: Catalogue, reports: dict[str, results.Report]) -> gr.Blocks:
+    """Return the page.
+
+    Args:
+        catalogue: its networks.
+        reports: its results.
+    """
+    with gr.Blocks(title="kact", delete_cache=(KEPT_SECONDS, KEPT_SECONDS), analytics_enabled=False) as page:
+        _html(
+            '<header class="kact-head"><h1>kact</h1><p>Which activation function, and does it matter? '
+            "Try the same network with different ones.</p></header>"
+        )
+        with gr.Tab("Image", id="image"):
+            _image(catalogue)
+        with gr.Tab("Tweets", id="tweets"):
+            _tweets(catalogue)
+        with gr.Tab("Activations", id="activations"):
+            _activations()
+        with gr.Tab("Results", id="results"):
+            _results(reports)
+        with gr.Tab("Models", id="models"):
+            table = _html(views.models_page(catalogue))
+        page.load(lambda: views.models_page(catalogue), None, table, **_PRIVATE)
+        _endpoints(catalogue)
+    page.queue(max_size=QUEUE, default_concurrency_limit=TOGETHER)
+    return page
+
+
+def _image(catalogue: Catalogue) -> None:
+    choices = views.models_choices(catalogue, "image")
+    chosen = [key for _, key in choices if key in ("cifar10-relu", "cifar10-mish")] or [key for _, key in choices[:1]]
+    with gr.Row():
+        with gr.Column(scale=1, min_width=300):
+            picture = Picture.make("Picture: upload, paste or webcam", elem_id="picture", height=300)
+            keys = gr.Dropdown(
+                choices, value=chosen, multiselect=True, max_choices=views.MOST_LOOKS, label="Models, up to four"
+            )
+            button = gr.Button("What is it?", variant="primary")
+            gr.Examples(_examples(), picture, label="Examples, drawn for this page", cache_examples=False)
+        with gr.Column(scale=2, min_width=320):
+            answer = _html(_hint("Choose a picture: each model says what it sees, side by side."), elem_id="looks")
+
+    def answered(path: str | None, chosen_keys: list[str]) -> str:
+        if path is None:
+            return _hint("Choose a picture: each model says what it sees, side by side.")
+        return views.look_page(catalogue, uploads.read_picture(path, Picture.folder()), chosen_keys)
+
+    for event in (picture.change, button.click, keys.change):
+        event(
+            bounded(answered), [picture, keys], answer, show_progress="minimal", trigger_mode="always_last", **_PRIVATE
+        )
+
+
+def _tweets(catalogue: Catalogue) -> None:
+    choices = views.models_choices(catalogue, "words")
+    text = gr.Textbox(
+        label="Text: each line is a tweet", lines=4, max_lines=12, placeholder="Write or paste a tweet", elem_id="tweet"
+    )
+    with gr.Row():
+        keys = gr.Dropdown(
+            choices, value=[key for _, key in choices[:1]], multiselect=True, max_choices=views.MOST_TAGGERS,
+            label="Models, one or two", scale=3,
+        )  # fmt: skip
+        shown = gr.Checkbox(label="Show probabilities", scale=1, min_width=160)
+    button = gr.Button("Tag", variant="primary")
+    gr.Examples([[one] for one in TWEETS], text, label="Examples", cache_examples=False)
+    answer = _html(
+        _hint("Each token gets its part of speech. Choose two models to see where they differ."), elem_id="tagged"
+    )
+    with gr.Accordion("As tab-separated values, to copy", open=False):
+        table = gr.Textbox(label="Tab-separated values", lines=6, max_lines=16, interactive=False, buttons=["copy"])
+
+    def answered(given: str, chosen: list[str], probabilities: bool) -> tuple[str, str]:
+        return views.tag_page(catalogue, given, chosen, bool(probabilities))
+
+    def answered_if_any(given: str, chosen: list[str], probabilities: bool) -> tuple[Any, Any]:
+        return answered(given, chosen, probabilities) if given and chosen else (gr.skip(), gr.skip())
+
+    button.click(bounded(answered), [text, keys, shown], [answer, table], show_progress="minimal", **_PRIVATE)
+    for event in (keys.change, shown.change):
+        event(bounded(answered_if_any), [text, keys, shown], [answer, table], show_progress="hidden", **_PRIVATE)
+
+
+def _activations() -> None:
+    start = ["relu", "mish", "elu"]
+    specs = gr.Dropdown(
+        sorted(activations.ACTIVATIONS), value=start, multiselect=True, max_choices=views.MOST_CURVES,
+        allow_custom_value=True, label="Activations, up to five: choose, or type one such as elu(alpha=2)",
+        elem_id="specs",
+    )  # fmt: skip
+    with gr.Row():
+        low = gr.Slider(-20, 0, value=-5, step=0.5, label="From")
+        high = gr.Slider(0.5, 20, value=5, step=0.5, label="To")
+    sliders = [gr.Slider(0, 1, visible=False, label="parameter") for _ in range(2 * views.MOST_CURVES)]
+    answer = _html(views.curve_page(start), elem_id="curves")
+    _turn_knobs(start, sliders)
+
+    def answered(given: list[str], left: float, right: float) -> list[Any]:
+        page, found = views.curve_page(given, left, right), views.knobs(given)
+        return [page, *_updates(found, len(sliders))]
+
+    def redrawn(number: int) -> Any:
+        def change(given: list[str], left: float, right: float, value: float) -> list[Any]:
+            found = views.knobs(given)
+            if number >= len(found):
+                return [gr.skip(), gr.skip()]
+            changed = views.turned(given, found[number], value)
+            return [changed, views.curve_page(changed, left, right)]
+
+        return bounded(change)
+
+    for event in (specs.input, low.release, high.release):
+        event(bounded(answered), [specs, low, high], [answer, *sliders], show_progress="hidden", **_PRIVATE)
+    for number, slider in enumerate(sliders):
+        slider.release(redrawn(number), [specs, low, high, slider], [specs, answer], show_progress="hidden", **_PRIVATE)
+
+
+def _turn_knobs(specs: list[str], sliders: list[gr.Slider]) -> None:
+    for slider, knob in zip(sliders, views.knobs(specs), strict=False):
+        slider.visible, slider.label = True, f"{knob.spec}: {knob.parameter}"
+        slider.minimum, slider.maximum, slider.value, slider.step = knob.low, knob.high, knob.value, 0.01
+
+
+def _updates(found: list[views.Knob], count: int) -> list[Any]:
+    shown = [
+        gr.Slider(
+            minimum=one.low, maximum=one.high, value=one.value, step=0.01, visible=True,
+            label=f"{one.spec.partition('(')[0]}: {one.parameter}",
+        )
+        for one in found[:count]
+    ]  # fmt: skip
+    return shown + [gr.Slider(visible=False) for _ in range(count - len(shown))]
+
+
+def _results(reports: dict[str, results.Report]) -> None:
+    titles = list(reports)
+    if not titles:
+        _html(_hint("There are no results yet. `kact report` writes them; --results DIR shows them here."))
+        return
+    title = gr.Dropdown(titles, value=titles[0], label="Study", elem_id="report-choice")
+    answer = _html(results.report_page(reports, titles[0]), elem_id="report")
+    title.change(
+        bounded(lambda chosen: results.report_page(reports, chosen)), title, answer, show_progress="minimal", **_PRIVATE
+    )
+
+
+def _endpoints(catalogue: Catalogue) -> None:
+    def tag(text: str, model: str = "tweets-relu") -> list:
+        return views.tag_values(catalogue, text, model)
+
+    def activation(spec: str, low: float = -5.0, high: float = 5.0, points: int = 101) -> dict:
+        return views.curve_values(spec, low, high, points)
+
+    def models() -> list:
+        return views.models_values(catalogue)
+
+    def classify(picture: str | None, model: str) -> list:
+        if picture is None:
+            raise KactError("There is no picture.", "Upload one.")
+        return views.look_values(catalogue, uploads.read_picture(picture, Picture.folder()), str(model).split(","))
+
+    gr.api(bounded(tag), api_name="tag", api_description="Parts of speech of a text, line by line")
+    gr.api(bounded(activation), api_name="activation", api_description="Values and slopes of an activation")
+    gr.api(bounded(models), api_name="models", api_description="The networks of the page")
+    with gr.Row(visible=False):
+        given = Picture.make("picture")
+        chosen = gr.Textbox("cifar10-relu", label="model")
+        button, answer = gr.Button("Classify"), gr.JSON()
+    button.click(
+        bounded(classify), [given, chosen], answer, api_name="classify",
+        api_description="Classes of a picture; models are separated by commas",
+    )  # fmt: skip
+
+
+def _examples() -> list[list[str]]:
+    folder = Path(tempfile.mkdtemp(prefix="kact-demo-"))
+    found = []
+    for name, drawing in pictures.drawings().items():
+        drawing.save(folder / f"{name}.png")
+        found.append([str(folder / f"{name}.png")])
+    return found
+
+
+def _html(value: str, **options: Any) -> gr.HTML:
+    return gr.HTML(value, apply_default_css=False, **options)  # the page's own style sheet is for both schemes
+
+
+def _hint(words: str) -> str:
+    return f'<p class="kact-hint">{words}</p>'

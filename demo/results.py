@@ -1,0 +1,126 @@
+"""The studies' results: Markdown files with their figures, made into HTML that holds everything in itself.
+
+HTML inside the Markdown is shown as text. Pictures are read from beside the file only; one from elsewhere is left out.
+
+>>> "<script" in to_html("<script>alert(1)</script>", Path())
+False
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from kact import KactError
+
+DOCS = Path(__file__).parents[1] / "docs" / "results"
+MOST_REPORTS = 100
+LARGEST_BYTES = 2 * 2**20  # of a text; figures likewise
+_KINDS = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".svg": "image/svg+xml"}
+_DEEPEST = 3
+
+
+@dataclass(frozen=True)
+class Report:
+    """One text with results.
+
+    Attributes:
+        title: its first heading.
+        path: of the Markdown file.
+        root: the folder that its pictures must be in.
+    """
+
+    title: str
+    path: Path
+    root: Path
+
+
+def find_reports(folders: Sequence[str | Path]) -> dict[str, Report]:
+    """Return the reports in some folders by title: every Markdown file of the first, `report.md` of the studies below."""
+    found: dict[str, Report] = {}
+    for folder in map(Path, folders):
+        files = sorted(folder.glob("*.md"))
+        for depth in range(1, _DEEPEST + 1):
+            files += sorted(folder.glob("*/" * depth + "report.md"))
+        for file in files[: MOST_REPORTS - len(found)]:
+            title = name = _title(file)
+            while name in found:
+                name = f"{title} ({len(found) + 1})"
+            found[name] = Report(title, file, folder.parent if folder == DOCS else folder)  # docs/figures is beside it
+    return found
+
+
+def report_page(reports: dict[str, Report], title: object) -> str:
+    """Return one report as HTML.
+
+    Raises:
+        KactError: if there is none of that title, or it can no longer be read.
+    """
+    report = reports.get(title) if isinstance(title, str) else None
+    if report is None:
+        raise KactError("There is no such report.", "Choose one of the list.")
+    return f'<article class="kact-report">{to_html(_read(report.path), report.path.parent, report.root)}</article>'
+
+
+def to_html(text: str, beside: Path, root: Path | None = None) -> str:
+    """Return Markdown as HTML.
+
+    Args:
+        text: Markdown, with tables.
+        beside: the folder that the addresses of pictures start from.
+        root: the folder that they must stay in; `beside` if None.
+    """
+    from markdown_it import MarkdownIt
+
+    within = (root or beside).resolve()
+
+    def image(self: Any, tokens: Sequence[Any], index: int, options: Any, env: Any) -> str:
+        token = tokens[index]
+        words = html.escape(token.content)
+        source = _inside(beside / unquote(str(token.attrs.get("src", ""))), within)
+        if source is None:
+            return f'<span class="kact-quiet">[figure: {words}]</span>'
+        data = base64.b64encode(source.read_bytes()).decode()
+        return f'<img src="data:{_KINDS[source.suffix.lower()]};base64,{data}" alt="{words}">'
+
+    def link(self: Any, tokens: Sequence[Any], index: int, options: Any, env: Any) -> str:
+        address = str(tokens[index].attrs.get("href", ""))
+        if not address.startswith(("https://", "http://")):
+            return '<a class="kact-quiet">'  # a file of the repository, which the page does not serve
+        return f'<a class="kact-link" rel="noopener noreferrer" href="{html.escape(address)}">'
+
+    markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
+    markdown.add_render_rule("image", image)
+    markdown.add_render_rule("link_open", link)
+    return str(markdown.render(text))
+
+
+def _inside(path: Path, root: Path) -> Path | None:
+    try:
+        file = path.resolve()
+        usable = file.is_relative_to(root) and file.suffix.lower() in _KINDS and file.is_file()
+        return file if usable and file.stat().st_size <= LARGEST_BYTES else None
+    except (OSError, ValueError):  # a name with a null byte, or one that is too long
+        return None
+
+
+def _title(file: Path) -> str:
+    try:
+        lines = _read(file).splitlines()
+    except KactError:
+        return file.stem
+    return next((line.lstrip("# ").strip() for line in lines if line.startswith("#")), file.stem)[:100]
+
+
+def _read(file: Path) -> str:
+    try:
+        if file.stat().st_size > LARGEST_BYTES:
+            raise KactError("The report is too long to be shown here.")
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise KactError("The report cannot be read.") from None
