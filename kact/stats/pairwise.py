@@ -227,9 +227,8 @@ def _note(compared: tuple[Comparison, ...], alpha: float) -> str:
     family = f"{count} comparisons" if count > 1 else "one comparison"
     least = seeds_for_sign_flip(count, alpha)
     if chosen_test(seeds, count, alpha) == "sign_flip":
-        return (
-            f"{family} of {seeds} paired seeds, Holm's correction; false positives at most {alpha:.0%} of such tables."
-        )
+        share = f"a false positive in at most {100 * alpha:g} % of such tables"
+        return f"{family.capitalize()} of {seeds} paired seeds{', Holm corrected' * (count > 1)}: {share}."
     note = f"With {seeds} seeds the sign-flip test cannot detect anything among {family}: it needs at least {least}."
     if any(one.test == "t" for one in compared):
         note += " The paired t-test is used, which takes differences to be roughly normal."
