@@ -21,10 +21,10 @@ TUNE_FLAGS = $(if $(SPACE),--space $(SPACE)) $(if $(and $(SPACE),$(filter file,$
 PORT ?= 7860
 
 .DEFAULT_GOAL := help
-.PHONY: help install train tune test test-backends demo demo-models test-demo bench-demo lint bench bench-gpu format clean
+.PHONY: help install train tune test test-backends demo demo-models test-demo bench-demo lint bench bench-gpu format clean bench-statistics
 
 help:  ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -90,6 +90,9 @@ test-demo: $(VENV)/.demo  ## test the page, in a browser too (needs Chromium)
 
 bench-demo: $(VENV)/.demo  ## 50 users for a minute: failures, latencies, memory
 	@KERAS_BACKEND=torch $(RUN) -W ignore -m benchmarks.demo $(ARGS)
+
+bench-statistics: $(VENV)/.installed  ## count how often intervals hold the truth and comparisons cry wolf (minutes)
+	@OMP_NUM_THREADS=1 $(RUN) -m benchmarks.statistics $(ARGS)
 
 lint: $(VENV)/.installed  ## check style and types
 	@$(RUN) -m ruff check .
