@@ -139,6 +139,14 @@ def test_missing_data_is_told_of_before_anything_is_trained(tmp_path, monkeypatc
     assert not pool.done and StudyDirectory(tmp_path / "out").table.rows() == []
 
 
+def test_a_missing_backbone_is_told_of_before_anything_is_trained(tmp_path):
+    base = {"task": "digits", "backbone": str(tmp_path / "nowhere")}
+    pool = PoolHere()
+    with pytest.raises(KactError, match="nowhere"):
+        run_study(Study(base=base, grid={"activation": ["relu"]}), tmp_path / "out", pool)
+    assert not pool.done and StudyDirectory(tmp_path / "out").table.rows() == []
+
+
 def test_a_full_disk_stops_the_study_and_the_same_command_goes_on(tmp_path, monkeypatch):
     study = small_study(tmp_path)
     room = [2]

@@ -40,7 +40,7 @@ class Job:
         continue_from: the directory of a finished run of fewer epochs to go on from, if there is one.
         keep_checkpoint: whether the finished run keeps what another would need to go on from it.
         track: a tracker of `kact.tracking` that logs the run too, if there is one.
-        prepare: only read the data, so that a cache is filled once and missing data is told of at once.
+        prepare: only read the data and the backbone, so that caches are filled once and what is missing is told of.
     """
 
     experiment: Experiment
@@ -82,9 +82,7 @@ def carry_out(job: Job, tell_epoch: EpochTeller | None = None) -> Outcome:
     backend.select_default()
     try:
         if job.prepare:
-            from kact.assembly import load_arrays_of
-
-            load_arrays_of(job.experiment)
+            _prepare(job.experiment)
             return Outcome("prepared")
         return _train(job, tell_epoch)
     except KactError as error:
@@ -93,6 +91,15 @@ def carry_out(job: Job, tell_epoch: EpochTeller | None = None) -> Outcome:
         last = traceback.extract_tb(error.__traceback__)[-1]
         told = f"{type(error).__name__}: {error} ({Path(last.filename).name}, line {last.lineno})"
         return Outcome("failed", error=told, disk_full=_disk_full(error, job.out))
+
+
+def _prepare(experiment: Experiment) -> None:
+    """Read a run's data, and build on its backbone if it has one."""
+    from kact.assembly import build_network, load_arrays_of
+
+    data = load_arrays_of(experiment)
+    if experiment.backbone is not None:
+        build_network(experiment, data)
 
 
 def _train(job: Job, tell_epoch: EpochTeller | None) -> Outcome:

@@ -131,11 +131,11 @@ class StudyRunner:
         return True
 
     def _prepare(self, tasks: list[_Task]) -> None:
-        """Read each data set once before it is trained on, and raise what is missing."""
+        """Read each data set and backbone once before anything is trained, and raise what is missing."""
         jobs = {}
         for task in tasks:
             experiment = task.experiment
-            jobs[experiment.task, experiment.data] = self._job(experiment, prepare=True)
+            jobs[experiment.task, experiment.data, experiment.backbone] = self._job(experiment, prepare=True)
         for job in jobs.values():
             for _ in range(ATTEMPTS):
                 event = self._only_event(job)
