@@ -139,6 +139,14 @@ def test_missing_data_is_told_of_before_anything_is_trained(tmp_path, monkeypatc
     assert not pool.done and StudyDirectory(tmp_path / "out").table.rows() == []
 
 
+def test_a_missing_backbone_is_told_of_before_anything_is_trained(tmp_path):
+    base = {"task": "digits", "backbone": str(tmp_path / "nowhere")}
+    pool = PoolHere()
+    with pytest.raises(KactError, match="nowhere"):
+        run_study(Study(base=base, grid={"activation": ["relu"]}), tmp_path / "out", pool)
+    assert not pool.done and StudyDirectory(tmp_path / "out").table.rows() == []
+
+
 def test_a_full_disk_stops_the_study_and_the_same_command_goes_on(tmp_path, monkeypatch):
     study = small_study(tmp_path)
     room = [2]
@@ -216,6 +224,14 @@ def test_shards_merge_to_the_whole_study(tmp_path, tune):
     nothing = PoolHere(score)
     run_study(study, tmp_path / "merged", nothing)
     assert nothing.done == []
+
+
+def test_each_run_is_tracked_where_that_is_asked_for(tmp_path, capsys):
+    pytest.importorskip("tensorboard")
+    rows = run_study(small_study(tmp_path, seeds=1, activations=("relu",)), tmp_path / "out", track="tensorboard")
+    assert list((tmp_path / "out" / rows[0].path).glob("**/events.out.tfevents*"))
+    assert command.main(["study", "run", str(tmp_path / "small.toml"), "--track", "tensorbord"]) == 2
+    assert "Did you mean 'tensorboard'?" in capsys.readouterr().err
 
 
 def test_merging_takes_the_run_directories_along_and_refuses_strangers(tmp_path):

@@ -67,7 +67,9 @@ def _show(arguments: list[str]) -> int:
     import tyro
 
     def show(
-        name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(help="of a bundled study, or a TOML file")],
+        name: Annotated[
+            str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME", help="of a bundled study, or a TOML file")
+        ],
         quick: Annotated[bool, tyro.conf.arg(help="its quick form")] = False,
         probe: Annotated[
             bool, tyro.conf.arg(help="train a few steps of each network to estimate time and disk")
@@ -93,7 +95,9 @@ def _run(arguments: list[str]) -> int:
     import tyro
 
     def run(
-        name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(help="of a bundled study, or a TOML file")],
+        name: Annotated[
+            str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME", help="of a bundled study, or a TOML file")
+        ],
         quick: Annotated[bool, tyro.conf.arg(help="its quick form: minutes, and proves nothing")] = False,
         out: Annotated[
             str | None, tyro.conf.arg(metavar="DIR", help="runs/NAME unless said; quick: runs/NAME-quick")
@@ -105,6 +109,9 @@ def _run(arguments: list[str]) -> int:
             str | None, tyro.conf.arg(metavar="ADDRESS", help="run on this Ray cluster; the directory must be shared")
         ] = None,
         device: Annotated[str, tyro.conf.arg(help="auto, cpu or cuda")] = "auto",
+        track: Annotated[
+            str | None, tyro.conf.arg(help="log every run with tensorboard, trackio or wandb too, on this machine")
+        ] = None,
         retry_failed: Annotated[bool, tyro.conf.arg(help="try recorded failures again")] = False,
         yes: Annotated[bool, tyro.conf.arg(help=f"do not ask before more than {_CONFIRM_ABOVE:,} runs")] = False,
         quiet: Annotated[bool, tyro.conf.arg(help="print the last line only")] = False,
@@ -113,11 +120,14 @@ def _run(arguments: list[str]) -> int:
         from kact.studies.console import StudyConsole
         from kact.studies.runner import StudyRunner, total_runs
         from kact.studies.shard import Shard
+        from kact.tracking import check_tracker
 
         study, part = Study.load(name, quick), Shard.parse(shard)
         if seeds is not None:
             study = study.replace(seeds=seeds)
         choose(device, backend.DEVICES, {}, "device")
+        if track is not None:
+            check_tracker(track)
         backend.select_default()
         _confirm(total_runs(study, part), yes)
         directory = StudyDirectory(Path(out) if out is not None else _default_directory(study))
@@ -125,7 +135,7 @@ def _run(arguments: list[str]) -> int:
         with directory.opened(study):
             pool = _pool(cluster, _workers(workers), device, directory)
             try:
-                StudyRunner(study, directory, pool, console, part, device, retry_failed).run()
+                StudyRunner(study, directory, pool, console, part, device, track, retry_failed).run()
             except KeyboardInterrupt:
                 command = shlex.join(["kact", "study", "run", *arguments])
                 raise KeyboardInterrupt(
@@ -144,7 +154,9 @@ def _status(arguments: list[str]) -> int:
     import tyro
 
     def status(
-        name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(help="of a study that was begun, or its directory")],
+        name: Annotated[
+            str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME", help="of a study that was begun, or its directory")
+        ],
     ) -> int:
         """Show how far a study is: runs finished, diverged, failed and missing, and the errors."""
         directory = _found(name)
@@ -168,7 +180,9 @@ def _stop(arguments: list[str]) -> int:
     import tyro
 
     def stop(
-        name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(help="of a study that runs, or its directory")],
+        name: Annotated[
+            str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME", help="of a study that runs, or its directory")
+        ],
     ) -> int:
         """Stop a study, here or on another machine that shares its directory. `kact study run` goes on."""
         directory = _found(name)
@@ -182,7 +196,9 @@ def _export(arguments: list[str]) -> int:
     import tyro
 
     def export(
-        name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(help="of a study that was begun, or its directory")],
+        name: Annotated[
+            str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME", help="of a study that was begun, or its directory")
+        ],
         out: Annotated[
             str | None, tyro.conf.arg(metavar="FILE", help=".csv or .parquet; results.csv beside the table unless said")
         ] = None,
@@ -235,7 +251,8 @@ def _confirm(runs: int, yes: bool) -> None:
 def _workers(given: int) -> int:
     if given < 0:
         raise KactError.parameter("workers", given, "a whole number, at least 1")
-    return given or len(os.sched_getaffinity(0))  # a container may have fewer than the machine
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return given or allowed
 
 
 def _pool(cluster: str | None, workers: int, device: str, directory: StudyDirectory) -> "Pool":

@@ -39,7 +39,8 @@ class Job:
         device: where to train, as `kact.train.run` takes it.
         continue_from: the directory of a finished run of fewer epochs to go on from, if there is one.
         keep_checkpoint: whether the finished run keeps what another would need to go on from it.
-        prepare: only read the data, so that a cache is filled once and missing data is told of at once.
+        track: a tracker of `kact.tracking` that logs the run too, if there is one.
+        prepare: only read the data and the backbone, so that caches are filled once and what is missing is told of.
     """
 
     experiment: Experiment
@@ -47,6 +48,7 @@ class Job:
     device: str = "auto"
     continue_from: str | None = None
     keep_checkpoint: bool = False
+    track: str | None = None
     prepare: bool = False
 
 
@@ -80,9 +82,7 @@ def carry_out(job: Job, tell_epoch: EpochTeller | None = None) -> Outcome:
     backend.select_default()
     try:
         if job.prepare:
-            from kact.assembly import load_arrays_of
-
-            load_arrays_of(job.experiment)
+            _prepare(job.experiment)
             return Outcome("prepared")
         return _train(job, tell_epoch)
     except KactError as error:
@@ -93,24 +93,40 @@ def carry_out(job: Job, tell_epoch: EpochTeller | None = None) -> Outcome:
         return Outcome("failed", error=told, disk_full=_disk_full(error, job.out))
 
 
+def _prepare(experiment: Experiment) -> None:
+    """Read a run's data, and build on its backbone if it has one."""
+    from kact.assembly import build_network, load_arrays_of
+
+    data = load_arrays_of(experiment)
+    if experiment.backbone is not None:
+        build_network(experiment, data)
+
+
 def _train(job: Job, tell_epoch: EpochTeller | None) -> Outcome:
     import keras
 
     from kact import train
+    from kact.tracking import Tracked
 
     directory = Path(job.out) / job.experiment.label
     _wait_for_the_dead(directory)
     shorter = Path(job.continue_from) if job.continue_from else None
     whole = shorter is not None and (shorter / "metrics.json").is_file() and (shorter / "checkpoint.npz").is_file()
+    epochs = None if tell_epoch is None else _Epochs(tell_epoch)
+    tracked = None if job.track is None else Tracked(job.track, epochs)
     try:
         run = train.run(
             job.experiment,
             out=job.out,
             device=job.device,
-            progress=None if tell_epoch is None else _Epochs(tell_epoch),
+            progress=tracked or epochs,
             continue_from=shorter if whole else None,
         )
+        if tracked is not None:
+            tracked.finished(run)
     finally:
+        if tracked is not None:
+            tracked.close()
         keras.utils.clear_session()  # a worker lives for hundreds of runs
         gc.collect()
     if not job.keep_checkpoint:
