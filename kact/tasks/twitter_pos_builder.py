@@ -34,6 +34,15 @@ _CITATION = """
   pages = {42--47},
   url = {https://aclanthology.org/P11-2008},
 }
+
+@techreport{owoputi-oconnor-2012-part,
+  title = {Part-of-Speech Tagging for {T}witter: Word Clusters and Other Advances},
+  author = {Owoputi, Olutobi and O'Connor, Brendan},
+  institution = {Machine Learning Department, Carnegie Mellon University},
+  number = {CMU-ML-12-107},
+  year = {2012},
+  note = {What release 0.3 changed},
+}
 """
 
 
