@@ -343,7 +343,7 @@ def test_a_figure_that_is_not_there_is_refused_with_what_is(asked, words):
 
 def test_feature_maps_are_shown_where_inspect_drew_them(tmp_path):
     rows = made_rows(MEANS, seeds=1)
-    folders = {(row.hash, row.seed): tmp_path for row in rows}
+    folders = {row.path: tmp_path / row.path for row in rows}
     for row in rows:
         (tmp_path / row.path / "figures").mkdir(parents=True)
     made = material(rows, figures=("feature_maps",), folders=folders)
@@ -386,3 +386,32 @@ def test_runs_that_never_learned_are_told_where_others_did():
     assert "Of relu, 2 of 6 runs ended near chance: the mean is of two kinds of runs." in limits(
         findings(material(rows))
     )
+
+
+def test_the_error_on_test_by_epoch_is_drawn_where_it_was_asked_for(tmp_path):
+    rows = made_rows(MEANS, seeds=2)
+    for row in rows:
+        (tmp_path / row.path).mkdir(parents=True)
+        (tmp_path / row.path / "test_curve.csv").write_text("epoch,test_curve_loss,test_curve_accuracy\n1,1.0,0.25\n")
+    folders = {row.path: tmp_path / row.path for row in rows}
+    made = material(rows, folders=folders, figures=("errors",))
+    assert "75.0 (test)" in page.compose(findings(made)).figures[0].alt
+    (tmp_path / rows[0].path / "test_curve.csv").write_text("epoch,test_curve_accuracy\n1,0.2")
+    (tmp_path / rows[1].path / "test_curve.csv").write_text("epoch,test_curve_accuracy\n1,nonsense\n")
+    broken = page.compose(findings(made))
+    assert not broken.figures and any("test_curve.csv' is damaged" in line for line in broken.limits)
+
+
+def test_values_of_any_length_fit_into_the_figures(tmp_path):
+    long = "my_own_package.activations_of_all_sorts:" + "very_" * 20 + "long(alpha=0.1, beta=0.25)"
+    rows = made_rows({long: 0.6, **MEANS}, seeds=2)
+    asked = ("bars", "seconds", "loss_scatter", "curves")
+    write.write(material(rows, figures=asked), tmp_path, ("md",))
+    assert long in (tmp_path / "report.md").read_text().replace("\\", "")
+
+
+def test_values_that_read_alike_are_refused():
+    rows = [*made_rows({True: 0.6}, factor="batch_norm"), *made_rows({"yes": 0.6}, factor="batch_norm")]
+    made = Material("made", tuple(rows), {"batch_norm": (True, "yes")}, compare="batch_norm")
+    with pytest.raises(KactError, match="read alike"):
+        findings(made)

@@ -44,7 +44,7 @@ def limits(found: Findings) -> list[str]:
     said += [*_unfinished(material), *_seeds(found), *_chance(found), *_selection(material), *_data(material)]
     if material.published:
         said.append(
-            "Published numbers come from other splits, seeds, hardware and versions, most of them from one seed: a"
+            "Published numbers come from other splits, seeds, hardware and versions, and often from one seed: a"
             " difference from them has no interval here."
         )
     return [*said, *material.remarks]
