@@ -23,6 +23,7 @@ from kact.experiment import Experiment, default_model
 from kact.models import MODELS, Model, habitual_batch_norm, make_model
 from kact.recipes import config_path
 from kact.settings import setting
+from kact.tracking import TRACKERS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +35,7 @@ class TrainOptions:
     engine: str = setting("auto", "captured steps where they can be, or stock Keras", choices=ENGINES)
     continue_from: str | None = setting(None, "a finished run whose curve goes on, with more --epochs")
     diagnose: bool = setting(False, "write diagnostics.csv: dead units and gradients by layer, epoch by epoch")
+    track: str | None = setting(None, "log every epoch with a tracker too, on this machine", choices=TRACKERS)
     quiet: bool = setting(False, "print the summary only")
 
 
@@ -44,18 +46,22 @@ def train_command(arguments: Sequence[str], program: str = "python -m kact.train
         backend.select_default()
         experiment, options = parse_train(arguments, program)
         from kact import describe, progress, train
+        from kact.tracking import Tracked
 
         console = progress.Console(options.quiet)
+        tracked = None if options.track is None else Tracked(options.track, console)
         try:
             finished = train.run(
                 experiment,
                 out=options.out,
                 device=options.device,
                 engine=options.engine,
-                progress=console,
+                progress=tracked or console,
                 continue_from=options.continue_from,
                 diagnose=options.diagnose,
             )
+            if tracked is not None:
+                tracked.finished(finished)
         except KeyboardInterrupt:
             command = shlex.join([*program.split(), *arguments])
             raise KeyboardInterrupt(
@@ -63,7 +69,11 @@ def train_command(arguments: Sequence[str], program: str = "python -m kact.train
             ) from None
         finally:
             console.close()
+            if tracked is not None:
+                tracked.close()
         print(describe.summary(finished))
+        if tracked is not None and tracked.where:
+            print(f"see  {tracked.where}")
         return 0
 
     return guarded(work)

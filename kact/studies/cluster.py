@@ -60,9 +60,14 @@ class ClusterPool:
 
     def events(self, timeout_seconds: float) -> list[Event]:
         waiting = list(self._running)
-        ready, _ = self._ray.wait(waiting, num_returns=len(waiting), timeout=0)
-        if not ready:
-            ready, _ = self._ray.wait(waiting, num_returns=1, timeout=timeout_seconds)
+        try:
+            ready, _ = self._ray.wait(waiting, num_returns=len(waiting), timeout=0)
+            if not ready:
+                ready, _ = self._ray.wait(waiting, num_returns=1, timeout=timeout_seconds)
+        except (ConnectionError, self._ray.exceptions.RayError) as error:
+            raise KactError(
+                f"The Ray cluster no longer answers: {error}", "Start it, and give the same command again."
+            ) from None
         return [self._end(reference) for reference in ready]
 
     def close(self) -> None:

@@ -67,7 +67,9 @@ def _show(arguments: list[str]) -> int:
     import tyro
 
     def show(
-        name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(help="of a bundled study, or a TOML file")],
+        name: Annotated[
+            str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME", help="of a bundled study, or a TOML file")
+        ],
         quick: Annotated[bool, tyro.conf.arg(help="its quick form")] = False,
         probe: Annotated[
             bool, tyro.conf.arg(help="train a few steps of each network to estimate time and disk")
@@ -93,7 +95,9 @@ def _run(arguments: list[str]) -> int:
     import tyro
 
     def run(
-        name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(help="of a bundled study, or a TOML file")],
+        name: Annotated[
+            str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME", help="of a bundled study, or a TOML file")
+        ],
         quick: Annotated[bool, tyro.conf.arg(help="its quick form: minutes, and proves nothing")] = False,
         out: Annotated[
             str | None, tyro.conf.arg(metavar="DIR", help="runs/NAME unless said; quick: runs/NAME-quick")
@@ -144,7 +148,9 @@ def _status(arguments: list[str]) -> int:
     import tyro
 
     def status(
-        name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(help="of a study that was begun, or its directory")],
+        name: Annotated[
+            str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME", help="of a study that was begun, or its directory")
+        ],
     ) -> int:
         """Show how far a study is: runs finished, diverged, failed and missing, and the errors."""
         directory = _found(name)
@@ -168,7 +174,9 @@ def _stop(arguments: list[str]) -> int:
     import tyro
 
     def stop(
-        name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(help="of a study that runs, or its directory")],
+        name: Annotated[
+            str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME", help="of a study that runs, or its directory")
+        ],
     ) -> int:
         """Stop a study, here or on another machine that shares its directory. `kact study run` goes on."""
         directory = _found(name)
@@ -182,7 +190,9 @@ def _export(arguments: list[str]) -> int:
     import tyro
 
     def export(
-        name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(help="of a study that was begun, or its directory")],
+        name: Annotated[
+            str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME", help="of a study that was begun, or its directory")
+        ],
         out: Annotated[
             str | None, tyro.conf.arg(metavar="FILE", help=".csv or .parquet; results.csv beside the table unless said")
         ] = None,
@@ -235,7 +245,8 @@ def _confirm(runs: int, yes: bool) -> None:
 def _workers(given: int) -> int:
     if given < 0:
         raise KactError.parameter("workers", given, "a whole number, at least 1")
-    return given or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else given or os.cpu_count() or 1
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return given or allowed
 
 
 def _pool(cluster: str | None, workers: int, device: str, directory: StudyDirectory) -> "Pool":
