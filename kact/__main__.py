@@ -33,7 +33,7 @@ commands:
 """
 
 
-_INSPECT = """Show what a run was: its experiment, how it ended, its scores, its layers, its versions.
+_INSPECT = """Show what a run was, its experiment, how it ended, its scores and layers; or what a task's data is.
 With a flag for a figure it draws that instead and prints where it is.
 
   kact inspect RUN                                  what was run, in words, with the names of its layers
@@ -42,6 +42,8 @@ With a flag for a figure it draws that instead and prints where it is.
   kact inspect RUN --test 10 --layer conv1          what an earlier layer makes of them
   kact inspect RUN --kernels --curves --confusion   three figures
   kact inspect RUN --curves --out curves.svg        one figure, where and as you want it
+  kact inspect cifar10                              a task: classes by split, pixels, what a test image weighs
+  kact inspect cifar10 --samples --counts           images of each class, and how often each class comes
 """
 
 
@@ -145,7 +147,9 @@ def _inspect(arguments: list[str]) -> int:
     import tyro
 
     def inspect(
-        run: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN", help="directory of a finished run")],
+        run: Annotated[
+            str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN", help="directory of a finished run, or a task")
+        ],
         feature_maps: Annotated[
             tuple[str, ...],
             tyro.conf.arg(metavar="IMAGE ...", help="draw what --layer makes of each image, and its prediction"),
@@ -161,6 +165,13 @@ def _inspect(arguments: list[str]) -> int:
         diagnostics: Annotated[
             bool, tyro.conf.arg(help="draw dead units and gradients by layer (of a run trained with --diagnose)")
         ] = False,
+        samples: Annotated[bool, tyro.conf.arg(help="of a task: draw training images of each class")] = False,
+        counts: Annotated[
+            bool, tyro.conf.arg(help="of a task: draw how often each class or tag comes, and sentence lengths")
+        ] = False,
+        data: Annotated[
+            str | None, tyro.conf.arg(metavar="PATH", help="of a task for data of your own: where it is")
+        ] = None,
         out: Annotated[
             str | None,
             tyro.conf.arg(metavar="FILE", help="of the figure, .png or .svg; RUN/figures/WHAT.png unless said"),
@@ -168,11 +179,19 @@ def _inspect(arguments: list[str]) -> int:
         format: Annotated[str, tyro.conf.arg(help="png or svg, where --out is not given")] = "png",
     ) -> int:
         from kact.describe import print_run
+        from kact.eda import inspect_task, is_task
         from kact.runs import Run
 
         maps = bool(feature_maps) or test > 0
         asked = dict(zip(FIGURES, (maps, kernels, curves, confusion, diagnostics), strict=True))
         chosen = [name for name, wanted in asked.items() if wanted]
+        if is_task(run):
+            of_run = ["--test"] * (test != 0) + [f"--{name}" for name in chosen] + ["--layer"] * (layer is not None)
+            return inspect_task(run, data, samples=samples, counts=counts, of_run=of_run, out=out, kind=format)
+        if samples or counts or data is not None:
+            raise KactError(
+                f"--samples, --counts and --data are of a task, and '{run}' is a directory.", "Name the task instead."
+            )
         if test < 0:
             raise KactError.parameter("test", test, "a number of images, at least 1")
         if (out is not None or layer is not None) and not chosen:

@@ -58,17 +58,17 @@ def print_run(run: Run) -> None:
         for split in ("train", "validation", "test")
         if (scores := metrics[split])
     ]
-    _print_table(["split", "accuracy", "loss", "precision", "recall", "F1"], rows)
+    print_table(["split", "accuracy", "loss", "precision", "recall", "F1"], rows)
     if metrics["test"]:
         classes = metrics["test"]["per_class"].items()
-        _print_table(
+        print_table(
             ["class (test)", "precision", "recall", "F1", "examples"],
             [
                 [name, *(f"{one[key]:.4f}" for key in ("precision", "recall", "f1")), str(one["examples"])]
                 for name, one in classes
             ],
         )
-    _print_table(
+    print_table(
         ["layer", "kind", "output", "parameters"],
         [
             [
@@ -92,7 +92,7 @@ def print_list(what: str) -> None:
         KactError: for anything else, with the choices.
     """
     heads, rows = _LISTS[choose(what, _LISTS, {}, "list")]
-    _print_table(heads, rows())
+    print_table(heads, rows())
 
 
 def _activation_rows() -> Iterable[Sequence[str]]:
@@ -145,7 +145,8 @@ def _parameters(values: Mapping[str, object]) -> str:
     return ", ".join(f"{key}={value}" for key, value in values.items())
 
 
-def _print_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print rows of words under bold heads, as wide as the terminal is."""
     table = Table(*heads, box=None, pad_edge=False, header_style="bold")
     for row in rows:
         table.add_row(*row)
