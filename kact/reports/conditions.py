@@ -64,7 +64,7 @@ def _machine(rows: Sequence[ResultRow]) -> Iterator[tuple[str, str]]:
     origins = [row.metrics["provenance"] for row in rows if row.metrics]
     if not origins:
         return
-    for name in ("backend", "device", "precision"):
+    for name in ("backend", "device"):
         yield name, _counts([str(one[name]) for one in origins])
     yield "step", _counts([_step(one["step"]) for one in origins])
     yield "data (SHA-256 of the arrays)", _counts([one["data"] for one in origins])

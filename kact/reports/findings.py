@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kact import stats
+from kact.errors import KactError
 from kact.reports.material import Cell, Material
 from kact.reports.numbers import FRACTIONS, Unit, decimals_for
 from kact.stats import Comparison, Pairwise, Summary
