@@ -14,10 +14,10 @@ FLAGS = $(if $(TASK),--task $(TASK)) $(if $(MODEL),--model $(MODEL)) $(if $(ACTI
 	$(if $(EPOCHS),--epochs $(EPOCHS)) $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help install train test test-backends lint bench bench-gpu format clean
+.PHONY: help install train test test-backends lint bench bench-gpu bench-statistics format clean
 
 help:  ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -53,6 +53,9 @@ bench: $(VENV)/.bench  ## time training against plain PyTorch, Lightning and sto
 
 bench-gpu: $(VENV)/.bench  ## the same in short, where CUDA is
 	@KERAS_BACKEND=torch $(RUN) -W ignore -m benchmarks.speed --networks lenet --batch-sizes 128 $(ARGS)
+
+bench-statistics: $(VENV)/.installed  ## count how often intervals hold the truth and comparisons cry wolf (minutes)
+	@OMP_NUM_THREADS=1 $(RUN) -m benchmarks.statistics $(ARGS)
 
 lint: $(VENV)/.installed  ## check style and types
 	@$(RUN) -m ruff check .

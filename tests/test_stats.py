@@ -206,7 +206,7 @@ def test_six_seeds_of_ten_activations_cannot_be_told_apart_by_signs_and_that_is_
 def test_a_verdict_never_says_the_same():
     scores = {"relu": [0.9, 0.91, 0.92, 0.9, 0.93, 0.9], "elu": [0.91, 0.9, 0.92, 0.91, 0.92, 0.9]}
     verdict = stats.pairwise(scores, rng()).comparisons[0].verdict
-    assert "no detectable difference" in verdict and "n = 6" in verdict and "would have been found" in verdict
+    assert "no detectable difference" in verdict and "n = 6" in verdict and "four times in five" in verdict
     assert "same" not in verdict
 
 
@@ -256,6 +256,26 @@ def test_success_is_compared_apart_from_the_scores():
     assert (found.first.estimate, found.second.estimate) == (1.0, 0.4)
     assert (found.only_first, found.only_second) == (6, 0) and found.p == 2 / 64
     assert stats.compare_success([NAN], [NAN]).p == 1 and math.isnan(stats.compare_success([], []).p)
+
+
+@pytest.mark.parametrize(("activations", "n"), [(3, 6), (3, 10), (5, 8)])
+def test_the_benchmark_counts_what_pairwise_rejects(activations, n):
+    from benchmarks.statistics import _rejected
+
+    scores = rng(4).normal(0.9, 0.01, (activations, n))
+    scores[0] += 0.02
+    counted = _rejected(scores, rng())
+    for test in stats.TESTS:
+        found = stats.pairwise(dict(enumerate(scores)), rng(), test=test)
+        assert [one.detected for one in found.comparisons] == counted[test].tolist()
+
+
+def test_simulated_null_data_are_called_different_in_at_most_one_table_in_twenty():
+    from benchmarks.statistics import _rejected, paired_seeds
+
+    generator, tables = rng(11), 600
+    wolf = sum(_rejected(paired_seeds(generator, (4, 8)), generator)["auto"].any() for _ in range(tables))
+    assert wolf / tables <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / tables)
 
 
 # Power

@@ -3,7 +3,7 @@
 >>> scores = {"relu": [0.90, 0.91, 0.90], "elu": [0.91, 0.90, 0.91]}
 >>> print(pairwise(scores, np.random.default_rng(0)).comparisons[0].verdict)
 no detectable difference between relu and elu: -0.003333 (95 % interval -0.03202 to 0.02535, n = 3, p = 0.667, \
-paired t-test); a true difference of 0.03769 would have been found four times in five
+paired t-test); a t-test finds a true difference of 0.03769 four times in five
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ class Comparison(Paired):
         alpha: the share of false positives, in the whole family, that is put up with.
         detected: whether `p_holm` is at most `alpha`.
         attainable: whether `test` could have detected anything with n pairs among so many comparisons.
-        detectable: the true difference that would have been found four times in five; NaN where it cannot be told.
+        detectable: the true difference that a paired t-test finds four times in five, which the sign-flip test falls
+            somewhat short of near its least number of seeds; NaN where it cannot be told.
         needed: seeds for the difference that was asked about; None if none was.
     """
 
@@ -70,7 +71,7 @@ class Comparison(Paired):
             least = seeds_for_sign_flip(self.comparisons, self.alpha)
             ability = f"; {self.n} seeds cannot show any difference by this test: it needs at least {least}"
         elif math.isfinite(self.detectable):
-            ability = f"; a true difference of {self.detectable:.4g} would have been found four times in five"
+            ability = f"; a t-test finds a true difference of {self.detectable:.4g} four times in five"
         else:
             ability = ""
         return f"no detectable difference between {both}: {' '.join(found)}{ability}{self._missing()}"
@@ -227,9 +228,8 @@ def _note(compared: tuple[Comparison, ...], alpha: float) -> str:
     family = f"{count} comparisons" if count > 1 else "one comparison"
     least = seeds_for_sign_flip(count, alpha)
     if chosen_test(seeds, count, alpha) == "sign_flip":
-        return (
-            f"{family} of {seeds} paired seeds, Holm's correction; false positives at most {alpha:.0%} of such tables."
-        )
+        share = f"a false positive in at most {100 * alpha:g} % of such tables"
+        return f"{family.capitalize()} of {seeds} paired seeds{', Holm corrected' * (count > 1)}: {share}."
     note = f"With {seeds} seeds the sign-flip test cannot detect anything among {family}: it needs at least {least}."
     if any(one.test == "t" for one in compared):
         note += " The paired t-test is used, which takes differences to be roughly normal."
