@@ -218,6 +218,14 @@ def test_shards_merge_to_the_whole_study(tmp_path, tune):
     assert nothing.done == []
 
 
+def test_each_run_is_tracked_where_that_is_asked_for(tmp_path, capsys):
+    pytest.importorskip("tensorboard")
+    rows = run_study(small_study(tmp_path, seeds=1, activations=("relu",)), tmp_path / "out", track="tensorboard")
+    assert list((tmp_path / "out" / rows[0].path).glob("**/events.out.tfevents*"))
+    assert command.main(["study", "run", str(tmp_path / "small.toml"), "--track", "tensorbord"]) == 2
+    assert "Did you mean 'tensorboard'?" in capsys.readouterr().err
+
+
 def test_merging_takes_the_run_directories_along_and_refuses_strangers(tmp_path):
     study = small_study(tmp_path, seeds=1)
     rows = run_study(study, tmp_path / "part", shard=Shard(1, 2))

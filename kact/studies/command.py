@@ -109,6 +109,9 @@ def _run(arguments: list[str]) -> int:
             str | None, tyro.conf.arg(metavar="ADDRESS", help="run on this Ray cluster; the directory must be shared")
         ] = None,
         device: Annotated[str, tyro.conf.arg(help="auto, cpu or cuda")] = "auto",
+        track: Annotated[
+            str | None, tyro.conf.arg(help="log every run with tensorboard, trackio or wandb too, on this machine")
+        ] = None,
         retry_failed: Annotated[bool, tyro.conf.arg(help="try recorded failures again")] = False,
         yes: Annotated[bool, tyro.conf.arg(help=f"do not ask before more than {_CONFIRM_ABOVE:,} runs")] = False,
         quiet: Annotated[bool, tyro.conf.arg(help="print the last line only")] = False,
@@ -117,11 +120,14 @@ def _run(arguments: list[str]) -> int:
         from kact.studies.console import StudyConsole
         from kact.studies.runner import StudyRunner, total_runs
         from kact.studies.shard import Shard
+        from kact.tracking import check_tracker
 
         study, part = Study.load(name, quick), Shard.parse(shard)
         if seeds is not None:
             study = study.replace(seeds=seeds)
         choose(device, backend.DEVICES, {}, "device")
+        if track is not None:
+            check_tracker(track)
         backend.select_default()
         _confirm(total_runs(study, part), yes)
         directory = StudyDirectory(Path(out) if out is not None else _default_directory(study))
@@ -129,7 +135,7 @@ def _run(arguments: list[str]) -> int:
         with directory.opened(study):
             pool = _pool(cluster, _workers(workers), device, directory)
             try:
-                StudyRunner(study, directory, pool, console, part, device, retry_failed).run()
+                StudyRunner(study, directory, pool, console, part, device, track, retry_failed).run()
             except KeyboardInterrupt:
                 command = shlex.join(["kact", "study", "run", *arguments])
                 raise KeyboardInterrupt(

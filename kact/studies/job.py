@@ -39,6 +39,7 @@ class Job:
         device: where to train, as `kact.train.run` takes it.
         continue_from: the directory of a finished run of fewer epochs to go on from, if there is one.
         keep_checkpoint: whether the finished run keeps what another would need to go on from it.
+        track: a tracker of `kact.tracking` that logs the run too, if there is one.
         prepare: only read the data, so that a cache is filled once and missing data is told of at once.
     """
 
@@ -47,6 +48,7 @@ class Job:
     device: str = "auto"
     continue_from: str | None = None
     keep_checkpoint: bool = False
+    track: str | None = None
     prepare: bool = False
 
 
@@ -97,20 +99,27 @@ def _train(job: Job, tell_epoch: EpochTeller | None) -> Outcome:
     import keras
 
     from kact import train
+    from kact.tracking import Tracked
 
     directory = Path(job.out) / job.experiment.label
     _wait_for_the_dead(directory)
     shorter = Path(job.continue_from) if job.continue_from else None
     whole = shorter is not None and (shorter / "metrics.json").is_file() and (shorter / "checkpoint.npz").is_file()
+    epochs = None if tell_epoch is None else _Epochs(tell_epoch)
+    tracked = None if job.track is None else Tracked(job.track, epochs)
     try:
         run = train.run(
             job.experiment,
             out=job.out,
             device=job.device,
-            progress=None if tell_epoch is None else _Epochs(tell_epoch),
+            progress=tracked or epochs,
             continue_from=shorter if whole else None,
         )
+        if tracked is not None:
+            tracked.finished(run)
     finally:
+        if tracked is not None:
+            tracked.close()
         keras.utils.clear_session()  # a worker lives for hundreds of runs
         gc.collect()
     if not job.keep_checkpoint:

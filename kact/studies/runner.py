@@ -69,6 +69,7 @@ class StudyRunner:
         watcher: told of everything.
         shard: which part of the runs is this machine's.
         device: where workers train.
+        track: a tracker of `kact.tracking` that logs every run too, if there is one.
         retry_failed: try runs again that were recorded as failed.
 
     Raises:
@@ -82,6 +83,7 @@ class StudyRunner:
     watcher: Watcher
     shard: Shard = field(default_factory=Shard)
     device: str = "auto"
+    track: str | None = None
     retry_failed: bool = False
 
     def run(self) -> None:
@@ -185,13 +187,14 @@ class StudyRunner:
 
     def _job(self, experiment: Experiment, continues: bool = False, prepare: bool = False) -> Job:
         shorter = self._shorter(experiment) if continues else None
-        return Job(experiment, str(self.directory.runs), self.device, shorter, self.study.continue_epochs, prepare)
+        runs, keep = str(self.directory.runs.absolute()), self.study.continue_epochs
+        return Job(experiment, runs, self.device, shorter, keep, self.track, prepare)
 
     def _shorter(self, experiment: Experiment) -> str:
         """Return the directory of the longest run that a run goes on from."""
         epochs = {one for name, values in self.study.factors.items() if name == "epochs" for one in values}
         longest = max(one for one in epochs if one < experiment.epochs)
-        return str(self.directory.runs / experiment.replace(epochs=longest).label)
+        return str(self.directory.runs.absolute() / experiment.replace(epochs=longest).label)
 
     def _record(self, task: _Task, outcome: Outcome) -> None:
         stage, digest, seed = task.key
