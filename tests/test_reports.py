@@ -252,6 +252,12 @@ def test_runs_that_all_failed_or_diverged_make_a_page_that_says_so():
     assert page.markdown(made)
 
 
+def test_too_few_seeds_for_any_difference_are_said_to_be_so():
+    rows = [made_row({"activation": name}, seed, score) for name, seed, score in
+            (("relu", 0, 0.1), ("relu", 1, 0.6), ("elu", 0, 0.7), ("elu", 1, 0.5))]  # fmt: skip
+    assert answer(findings(material(rows)))[1].startswith("2 paired seeds are too few")
+
+
 def test_failures_are_counted_and_their_seeds_left_out_of_pairs():
     rows = made_rows({"relu": 0.6, "elu": 0.7})
     rows[0] = made_row({"activation": "relu"}, 0, None, status="diverged")
