@@ -166,6 +166,13 @@ def test_a_study_made_twice_is_compared_with_itself(runs):
     assert {one.n for one in findings(made).comparisons} == {3}
 
 
+def test_an_experiment_that_two_machines_ran_is_compared_between_them(tmp_path):
+    here, there = (write_run(tmp_path / name, 0, score) for name, score in (("here", 0.6), ("there", 0.61)))
+    made = gather([str(here), str(there)])
+    assert made.compare == "study" and made.factors == {"study": (str(here), str(there))}
+    assert [made.folder(row) for row in made.rows] == [here, there]
+
+
 def test_of_factors_that_go_together_a_label_is_shown(runs):
     rows = [
         made_row({"activation": name, "model.hidden_units": [16] * depth, "depth": depth}, 0, 0.5)

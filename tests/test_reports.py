@@ -83,7 +83,7 @@ def study(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def written(study):
-    write.report([str(study)], formats=("md", "html", "csv", "parquet"), live=False)
+    write.report([str(study)], formats=("md", "html", "csv"), live=False)
     return study / "report"
 
 
@@ -188,12 +188,12 @@ def test_how_it_was_run_and_what_it_cannot_say(html, markdown):
     assert "Published numbers come from other splits" in html and "one standard error" in markdown
 
 
-def test_rows_come_as_csv_and_parquet(written):
-    import pyarrow.parquet
-
+def test_rows_come_as_csv_and_parquet(study, written, tmp_path):
     lines = (written / "rows.csv").read_text().splitlines()
     assert len(lines) == 1 + 18 + 9
-    assert pyarrow.parquet.read_table(written / "rows.parquet").num_rows == 27
+    parquet = pytest.importorskip("pyarrow.parquet", reason="needs the extra report")
+    write.report([str(study)], tmp_path, ("parquet",))
+    assert parquet.read_table(tmp_path / "rows.parquet").num_rows == 27
 
 
 def test_the_same_results_give_the_same_page(study, written, tmp_path):
@@ -250,6 +250,12 @@ def test_runs_that_all_failed_or_diverged_make_a_page_that_says_so():
     assert {row[5] for row in made.scores.rows} == {"1, 1"}
     assert "3 runs failed and left no score: no memory (3)." in made.limits
     assert page.markdown(made)
+
+
+def test_too_few_seeds_for_any_difference_are_said_to_be_so():
+    rows = [made_row({"activation": name}, seed, score) for name, seed, score in
+            (("relu", 0, 0.1), ("relu", 1, 0.6), ("elu", 0, 0.7), ("elu", 1, 0.5))]  # fmt: skip
+    assert answer(findings(material(rows)))[1].startswith("2 paired seeds are too few")
 
 
 def test_failures_are_counted_and_their_seeds_left_out_of_pairs():
@@ -310,6 +316,7 @@ def test_missing_extras_name_themselves(monkeypatch, tmp_path):
 
 
 def test_curves_can_be_explored_without_the_network(tmp_path):
+    pytest.importorskip("plotly", reason="needs the extra report")
     write.write(material(made_rows(MEANS, seeds=2), figures=("curves",)), tmp_path, ("html",), live=True)
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert len(text) < 4_000_000  # plotly.js alone is 4.8 MB as it comes
@@ -343,7 +350,7 @@ def test_a_figure_that_is_not_there_is_refused_with_what_is(asked, words):
 
 def test_feature_maps_are_shown_where_inspect_drew_them(tmp_path):
     rows = made_rows(MEANS, seeds=1)
-    folders = {(row.hash, row.seed): tmp_path for row in rows}
+    folders = {row.path: tmp_path / row.path for row in rows}
     for row in rows:
         (tmp_path / row.path / "figures").mkdir(parents=True)
     made = material(rows, figures=("feature_maps",), folders=folders)
@@ -386,3 +393,32 @@ def test_runs_that_never_learned_are_told_where_others_did():
     assert "Of relu, 2 of 6 runs ended near chance: the mean is of two kinds of runs." in limits(
         findings(material(rows))
     )
+
+
+def test_the_error_on_test_by_epoch_is_drawn_where_it_was_asked_for(tmp_path):
+    rows = made_rows(MEANS, seeds=2)
+    for row in rows:
+        (tmp_path / row.path).mkdir(parents=True)
+        (tmp_path / row.path / "test_curve.csv").write_text("epoch,test_curve_loss,test_curve_accuracy\n1,1.0,0.25\n")
+    folders = {row.path: tmp_path / row.path for row in rows}
+    made = material(rows, folders=folders, figures=("errors",))
+    assert "75.0 (test)" in page.compose(findings(made)).figures[0].alt
+    (tmp_path / rows[0].path / "test_curve.csv").write_text("epoch,test_curve_accuracy\n1,0.2")
+    (tmp_path / rows[1].path / "test_curve.csv").write_text("epoch,test_curve_accuracy\n1,nonsense\n")
+    broken = page.compose(findings(made))
+    assert not broken.figures and any("test_curve.csv' is damaged" in line for line in broken.limits)
+
+
+def test_values_of_any_length_fit_into_the_figures(tmp_path):
+    long = "my_own_package.activations_of_all_sorts:" + "very_" * 20 + "long(alpha=0.1, beta=0.25)"
+    rows = made_rows({long: 0.6, **MEANS}, seeds=2)
+    asked = ("bars", "seconds", "loss_scatter", "curves")
+    write.write(material(rows, figures=asked), tmp_path, ("md",))
+    assert long in (tmp_path / "report.md").read_text().replace("\\", "")
+
+
+def test_values_that_read_alike_are_refused():
+    rows = [*made_rows({True: 0.6}, factor="batch_norm"), *made_rows({"yes": 0.6}, factor="batch_norm")]
+    made = Material("made", tuple(rows), {"batch_norm": (True, "yes")}, compare="batch_norm")
+    with pytest.raises(KactError, match="read alike"):
+        findings(made)

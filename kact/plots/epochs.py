@@ -10,14 +10,13 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kact.plots.style import BLUE, GREEN, GREY, VERMILION, lined, new_figure, ordered, series
+from kact.plots.style import BLUE, GREEN, GREY, VERMILION, lined, new_figure, ordered, series, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -68,7 +67,7 @@ def learning_curves(
     for axes, (title, lines) in zip(places, panels.items(), strict=True):
         for name, band in lines.items():
             _draw(axes, band, looks[name], name, filled=len(lines) <= MOST_TOGETHER)
-        axes.set_title(_wrapped(title), fontsize=9)
+        axes.set_title(wrapped(title), fontsize=9)
     _label(figure, places, y)
     figure.legend(
         *_handles(places), title=values, loc="outside upper center", ncols=_columns(names), frameon=False, fontsize=9,
@@ -88,7 +87,7 @@ def by_split(panels: Mapping[str, Mapping[str, Band]], *, y: str) -> Figure:
     for axes, (title, lines) in zip(places, panels.items(), strict=True):
         for split, band in lines.items():
             _draw(axes, band, _SPLITS[split], split)
-        axes.set_title(_wrapped(title), fontsize=9)
+        axes.set_title(wrapped(title), fontsize=9)
     _label(figure, places, y)
     figure.legend(*_handles(places), loc="outside upper center", ncols=3, frameon=False, fontsize=9)
     return figure
@@ -100,7 +99,7 @@ def _one_each(lines: Mapping[str, Band], looks: Mapping[str, dict[str, Any]], y:
         for other in lines.values():
             axes.plot(other.epochs, other.mean, color="#bbbbbb", linewidth=0.7, zorder=1)
         _draw(axes, band, {**looks[name], "linestyle": "-"}, name)
-        axes.set_title(_wrapped(name), fontsize=9)
+        axes.set_title(wrapped(name), fontsize=9)
     _label(figure, places, y)
     return figure
 
@@ -135,11 +134,6 @@ def _label(figure: Figure, places: list[Axes], y: str) -> None:
         lined(axes)
     figure.supxlabel("epoch", fontsize=9)
     figure.supylabel(y, fontsize=9)
-
-
-def _wrapped(title: str) -> str:
-    """Return a title that is no wider than its panel."""
-    return "\n".join(textwrap.wrap(title.replace("(", " ("), 28)).replace(" (", "(")
 
 
 def _columns(names: Collection[str]) -> int:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kact.plots.scores import Estimate
-from kact.plots.style import GREY, lined, new_figure, ordered, series
+from kact.plots.style import GREY, lined, new_figure, ordered, series, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -44,8 +44,8 @@ def heat_maps(
             text = f"{value:.{digits}f}" if np.isfinite(value) else "–"
             colour = "black" if bright or not np.isfinite(value) else "white"
             axes.text(j, i, text, ha="center", va="center", fontsize=8, color=colour)
-        axes.set_xticks(range(len(columns)), columns, fontsize=8)
-        axes.set_yticks(range(len(rows)), rows, fontsize=8)
+        axes.set_xticks(range(len(columns)), [wrapped(one) for one in columns], fontsize=8)
+        axes.set_yticks(range(len(rows)), [wrapped(one) for one in rows], fontsize=8)
         if max(map(len, columns)) > 6:
             axes.tick_params(axis="x", rotation=40)
         axes.set_xlabel(x, fontsize=9)
@@ -81,7 +81,7 @@ def sensitivity(
         shift = 0.0 if len(lines) == 1 else 0.14 * (i / (len(lines) - 1) - 0.5)
         places = [place + shift for place, _ in points]
         look = {key: looks[name][key] for key in ("color", "marker", "linestyle")}
-        axes.plot(places, [one.mean for _, one in points], label=name, markersize=5, linewidth=1.3, **look)
+        axes.plot(places, [one.mean for _, one in points], label=wrapped(name), markersize=5, linewidth=1.3, **look)
         axes.vlines(places, [one.low for _, one in points], [one.high for _, one in points], color=look["color"])
         if chosen and name in chosen and chosen[name] in line:
             place = settings.index(chosen[name]) + shift

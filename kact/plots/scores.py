@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kact.plots.style import GREY, lined, new_figure, ordered, series
+from kact.plots.style import GREY, lined, new_figure, ordered, series, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -69,7 +69,7 @@ def bars(groups: Mapping[str, Mapping[str, Estimate]], *, x: str, y: str = "", o
     for group, at in headings.items():
         whole.text(0, at, group, fontsize=9, fontweight="bold", va="center", ha="left")
     _come_close(close, places, [one for _, one in rows])
-    whole.set_yticks(places, [name for name, _ in rows], fontsize=9)
+    whole.set_yticks(places, [wrapped(name) for name, _ in rows], fontsize=9)
     whole.set_ylim(places[-1] + 0.7, places[0] - (1.6 if headings else 0.7))
     whole.set_ylabel(y, fontsize=9)
     whole.set_xlabel(x, fontsize=9)
@@ -106,7 +106,7 @@ def seconds(groups: Mapping[str, Mapping[str, Sequence[float]]], *, x: str = "tr
             boxes["boxes"][0].set_label(group)
         for y, name in zip(places, kept, strict=True):
             axes.plot(cells[name], [y] * len(cells[name]), ".", color=GREY, markersize=4, alpha=0.8, zorder=3)
-    axes.set_yticks(range(len(names)), names, fontsize=9)
+    axes.set_yticks(range(len(names)), [wrapped(name) for name in names], fontsize=9)
     axes.invert_yaxis()
     axes.set_xlim(left=0)
     axes.set_xlabel(x, fontsize=9)
@@ -132,7 +132,7 @@ def loss_scatter(points: Mapping[str, Sequence[tuple[float, float]]], *, order: 
     axes.plot(ends, ends, ":", color=GREY, linewidth=1, label="test = train")
     for name, pairs in points.items():
         axes.plot(
-            *zip(*pairs, strict=True), looks[name]["marker"], color=looks[name]["color"], label=name,
+            *zip(*pairs, strict=True), looks[name]["marker"], color=looks[name]["color"], label=wrapped(name),
             markersize=6, alpha=0.8, markeredgecolor="black", markeredgewidth=0.4,
         )  # fmt: skip
     axes.set(xscale="log", yscale="log")

@@ -10,6 +10,7 @@ False
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,6 +54,17 @@ def ordered(names: Iterable[str], order: Sequence[str]) -> list[str]:
         ['relu', 'mish', 'elu', 'own']
     """
     return list(dict.fromkeys([*order, *names]))
+
+
+def wrapped(label: str, width: int = 28) -> str:
+    """Return a label in lines that are no wider than so many letters, four of them at most.
+
+    Example:
+        >>> wrapped("leaky_relu(negative_slope=0.1)").splitlines()
+        ['leaky_relu', '(negative_slope=0.1)']
+    """
+    lines = textwrap.wrap(label.replace("(", " ("), width, max_lines=4, placeholder=" …")
+    return "\n".join(lines).replace(" (", "(")
 
 
 def new_figure(width: float, height: float) -> Figure:

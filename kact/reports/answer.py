@@ -103,12 +103,12 @@ def _ability(found: Findings) -> str:
     unit, decimals = found.unit, found.difference_decimals
     middle, low, high = statistics.median(known), min(known), max(known)
     if unit.symbol == "%" and middle >= 1:
-        return f"With {paired} paired seeds no difference that is possible would have been found four times in five."
+        return f"{paired} paired seeds are too few: no difference that is possible would be found four times in five."
     ends = f" ({unit.text(low, decimals)} to {unit.text(high, decimals)}, by the pair)"
     around = "" if high > 5 * low or low == high else ends
     return (
-        f"With {paired} paired seeds, a true difference of about {unit.amount(middle, decimals)}{around} would have"
-        f" been found four times in five; a smaller one may be there unseen."
+        f"With {paired} paired seeds, a paired t-test finds a true difference of about {unit.amount(middle, decimals)}"
+        f"{around} four times in five; a smaller one may be there unseen."
     )
 
 

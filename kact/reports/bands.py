@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from kact import stats
+from kact.errors import KactError
 from kact.plots.epochs import Band
 from kact.reports.material import Material
 from kact.studies.row import ResultRow
@@ -70,5 +71,8 @@ def curves_on_test(material: Material, rows: Sequence[ResultRow]) -> list[Histor
 
 
 def _read(path: Path) -> History:
-    with open(path, newline="", encoding="utf-8") as file:
-        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+    except (OSError, ValueError, TypeError) as error:
+        raise KactError(f"'{path}' is damaged: {error}.", "The error on test by epoch is left out.") from None

@@ -44,7 +44,7 @@ def limits(found: Findings) -> list[str]:
     said += [*_unfinished(material), *_seeds(found), *_chance(found), *_selection(material), *_data(material)]
     if material.published:
         said.append(
-            "Published numbers come from other splits, seeds, hardware and versions, most of them from one seed: a"
+            "Published numbers come from other splits, seeds, hardware and versions, and often from one seed: a"
             " difference from them has no interval here."
         )
     return [*said, *material.remarks]
@@ -64,7 +64,7 @@ def _machine(rows: Sequence[ResultRow]) -> Iterator[tuple[str, str]]:
     origins = [row.metrics["provenance"] for row in rows if row.metrics]
     if not origins:
         return
-    for name in ("backend", "device", "precision"):
+    for name in ("backend", "device"):
         yield name, _counts([str(one[name]) for one in origins])
     yield "step", _counts([_step(one["step"]) for one in origins])
     yield "data (SHA-256 of the arrays)", _counts([one["data"] for one in origins])

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kact import stats
+from kact.errors import KactError
 from kact.reports.material import Cell, Material
 from kact.reports.numbers import FRACTIONS, Unit, decimals_for
 from kact.stats import Comparison, Pairwise, Summary
@@ -131,9 +132,13 @@ def findings(material: Material, detect: float | None = None) -> Findings:
 
 
 def _place(name: str, cells: tuple[Cell, ...], material: Material, detect: float) -> Place:
-    _, scores = stats.aligned(
-        {cell.name: {row.seed: row.score("test", material.score) for row in cell.rows} for cell in cells}
-    )
+    by_seed = {cell.name: {row.seed: row.score("test", material.score) for row in cell.rows} for cell in cells}
+    if len(by_seed) < len(cells):
+        raise KactError(
+            f"Two values of {material.compare!r} read alike: {', '.join(cell.name for cell in cells)}.",
+            "Give them names of their own: label.NAME in a [[zip]].",
+        )
+    _, scores = stats.aligned(by_seed)
     summaries = {one: stats.summary(values) for one, values in scores.items()}
     sign = -1 if material.higher_is_better else 1
     ranked = sorted((one for one in scores if summaries[one].n), key=lambda one: sign * summaries[one].estimate)

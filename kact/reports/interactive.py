@@ -1,7 +1,7 @@
 """The interactive twin of a figure: a plotly figure as JSON, and plotly's script, packed so that a page can be mailed.
 
->>> make({"y": "loss", "lines": []})["layout"]["yaxis"]["title"]["text"]
-'loss'
+>>> isinstance(available(), bool)  # whether plotly is there; pages do without where it is not
+True
 """
 
 from __future__ import annotations

@@ -84,7 +84,7 @@ class Material:
         within: factors, beside the compared one, for each of whose values it was chosen anew.
         chosen: settings by `key` of the compared value and those of `within`; None where nothing could be chosen yet.
         remarks: what a reader must know of how runs came together.
-        folders: where the rows' paths begin, by row hash and seed.
+        folders: directories of runs, by the path of their rows.
     """
 
     name: str
@@ -104,7 +104,7 @@ class Material:
     within: tuple[str, ...] = ()
     chosen: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
-    folders: Mapping[tuple[str, int], Path] = field(default_factory=dict)
+    folders: Mapping[str, Path] = field(default_factory=dict)
 
     @property
     def compared(self) -> list[ResultRow]:
@@ -166,8 +166,7 @@ class Material:
 
     def folder(self, row: ResultRow) -> Path | None:
         """Return the directory of a run; None where its row names none, or it is gone."""
-        start = self.folders.get((row.hash, row.seed))
-        path = None if start is None else start / row.path
+        path = self.folders.get(row.path)
         return path if path is not None and path.is_dir() else None
 
     def _order(self, cell: Cell) -> tuple[int, ...]:

@@ -36,7 +36,7 @@ def pool(materials: Sequence[Material]) -> Material:
         for row in material.compared:
             repeated |= (row.hash, row.seed) in seen
             seen.add((row.hash, row.seed))
-            rows.append((material.name, row))
+            rows.append((material.name, dataclasses.replace(row, path=f"{material.name}/{row.path}")))
     fields = differing([row.experiment for _, row in rows])
     described = [{name: values[i] for name, values in fields.items()} for i in range(len(rows))]
     if repeated:  # the same experiment in two of them: they are what there is to compare
@@ -62,7 +62,7 @@ def pool(materials: Sequence[Material]) -> Material:
         quick=any(material.quick for material in materials),
         planned=sum(one for one in planned if one is not None) if None not in planned else None,
         remarks=tuple(remarks),
-        folders={place: folder for material in materials for place, folder in material.folders.items()},
+        folders={f"{one.name}/{path}": folder for one in materials for path, folder in one.folders.items()},
     )
 
 

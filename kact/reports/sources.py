@@ -8,6 +8,7 @@ See what there is: kact study list
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -40,13 +41,19 @@ def gather(names: Sequence[str], runs: str | Path = "runs") -> Material:
     studies, plain = [], []
     for folder in dict.fromkeys(find(name, Path(runs)) for name in names):
         if _is_study(folder):
-            studies.append(of_study(folder))
+            studies.append((folder, of_study(folder)))
         else:
             plain += [folder] if (folder / EXPERIMENT).is_file() else _runs_in(folder)
-    materials = [*studies, *([of_runs(plain)] if plain else [])]
+    materials = [*_told_apart(studies), *of_runs(plain)]
     if not any(material.compared for material in materials):
         raise _nothing(materials, names, plain)
     return materials[0] if len(materials) == 1 and studies else pool(materials)
+
+
+def _told_apart(studies: Sequence[tuple[Path, Material]]) -> list[Material]:
+    """Return studies with names of their own: where two are called alike, their directories."""
+    names = [one.name for _, one in studies]
+    return [dataclasses.replace(one, name=str(folder)) if names.count(one.name) > 1 else one for folder, one in studies]
 
 
 def find(name: str, runs: Path) -> Path:
@@ -103,44 +110,55 @@ def of_study(folder: Path) -> Material:
         tuned={} if study.tune is None else study.tune.grid,
         within=() if study.tune is None else study.tune.within,
         chosen={} if study.tune is None else {key(group): one for group, one in choose_settings(study, rows).items()},
-        folders={(row.hash, row.seed): folder for row in rows},
+        folders={row.path: folder / row.path for row in rows},
     )
 
 
-def of_runs(folders: Sequence[Path]) -> Material:
-    """Return plain runs as a material; those that are not finished are counted as missing.
+def of_runs(folders: Sequence[Path]) -> list[Material]:
+    """Return plain runs as a material; as several where an experiment comes with one seed more than once.
+
+    Runs that are not finished are counted as missing.
 
     Raises:
         KactError: if one is damaged.
     """
-    rows, unfinished, places = [], [], {}
+    unfinished = [folder for folder in folders if not (folder / "metrics.json").is_file()]
+    groups: list[dict[tuple[str, int], tuple[Path, ResultRow]]] = []
     for folder in folders:
-        if not (folder / "metrics.json").is_file():
-            unfinished.append(folder.name)
-            continue
-        run = Run.load(folder)
-        rows.append(
-            ResultRow(
-                hash=run.experiment.hash,
-                seed=run.experiment.seed,
-                stage="compare",
-                cell={"activation": run.experiment.activation},
-                experiment=run.experiment.to_dict(),
-                status=run.metrics["status"],
-                metrics=run.metrics,
-                history=run.history,
-                path=folder.name,
-            )
+        if folder not in unfinished:
+            row = _row(folder)
+            place = (row.hash, row.seed)
+            group = next((one for one in groups if place not in one), None)
+            if group is None:
+                groups.append(group := {})
+            group[place] = (folder, row)
+    remarks = tuple(f"The run {folder.name} is not finished and is left out." for folder in unfinished)
+    return [
+        Material(
+            name=str(next(iter(group.values()))[0]),
+            title=next(iter(group.values()))[0].name if len(group) == 1 else f"{len(group)} runs",
+            rows=tuple(row for _, row in group.values()),
+            factors={"activation": tuple(dict.fromkeys(row.cell["activation"] for _, row in group.values()))},
+            planned=len(group) + (len(unfinished) if i == 0 else 0),
+            remarks=remarks if i == 0 else (),
+            folders={row.path: folder for folder, row in group.values()},
         )
-        places[(run.experiment.hash, run.experiment.seed)] = folder.parent
-    activations = tuple(dict.fromkeys(row.cell["activation"] for row in rows))
-    return Material(
-        name=folders[0].name if len(folders) == 1 else f"{len(folders)} runs",
-        rows=tuple(rows),
-        factors={"activation": activations},
-        planned=len(folders),
-        remarks=tuple(f"The run {name} is not finished and is left out." for name in unfinished),
-        folders=places,
+        for i, group in enumerate(groups)
+    ]
+
+
+def _row(folder: Path) -> ResultRow:
+    run = Run.load(folder)
+    return ResultRow(
+        hash=run.experiment.hash,
+        seed=run.experiment.seed,
+        stage="compare",
+        cell={"activation": run.experiment.activation},
+        experiment=run.experiment.to_dict(),
+        status=run.metrics["status"],
+        metrics=run.metrics,
+        history=run.history,
+        path=folder.name,
     )
 
 
