@@ -174,7 +174,8 @@ class Training:
     def train(self, progress: Progress | None) -> None:
         """Train epoch after epoch until a stopping rule holds, with a checkpoint after each."""
         experiment, done = self.experiment, len(self.checkpoint.history)
-        self.engine.prepare(self.data.train, experiment.batch_size)
+        if stopped_by(experiment, self.checkpoint) is None:
+            self.engine.prepare(self.data.train, experiment.batch_size)
         if progress is not None:
             reason = self.engine.reason
             where = self.device if reason is None else f"{self.device} (with stock Keras: {reason})"
@@ -246,7 +247,7 @@ class Training:
                     "backend": backend.name(),
                     "device": self.device,
                     "precision": experiment.precision,
-                    "step": {"kind": self.engine.name, "reason": self.engine.reason},
+                    "step": checkpoint.step,
                     "data": self.data.fingerprint,
                     **({"resources": self.data.resources} if isinstance(self.data, EncodedData) else {}),
                     "backbone": self.backbone_sha256,
@@ -266,6 +267,7 @@ class Training:
     def _keep(self, row: Row, seconds: float) -> None:
         checkpoint, experiment = self.checkpoint, self.experiment
         checkpoint.history.append(row)
+        checkpoint.step = {"kind": self.engine.name, "reason": self.engine.reason}
         checkpoint.epoch_seconds.append(seconds)
         checkpoint.weights = [backend.to_numpy(variable) for variable in self.model.variables]
         checkpoint.optimizer = [backend.to_numpy(variable) for variable in self._optimizer.variables]

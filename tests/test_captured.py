@@ -19,6 +19,7 @@ if backend.name() != "torch":
 import torch
 
 from kact.engine import private
+from kact.engine.captured import CapturedEngine
 
 CNN = {"name": "cnn", "filters": [4, 6], "kernel_size": 3, "pool": "average", "hidden_units": [12]}
 EXAMPLES, BATCH = 70, 16  # the last batch of an epoch holds 6
@@ -185,6 +186,17 @@ def test_a_run_says_which_step_trained_it(tmp_path):
     assert said["auto", "relu"] == {"kind": "captured", "reason": None}
     assert said["stock", "relu"] == {"kind": "stock", "reason": None}
     assert said["auto", "rrelu"]["kind"] == "stock" and said["auto", "rrelu"]["reason"]
+
+
+@pytest.mark.parametrize("activation", ["relu", "rrelu"])
+def test_a_run_that_lacks_only_its_metrics_captures_no_training(activation, tmp_path, monkeypatch):
+    small = Experiment(model={"name": "mlp", "hidden_units": [8]}, epochs=1, train_examples=100, activation=activation)
+    first = run(small, out=tmp_path)
+    (first.path / "metrics.json").unlink()
+    monkeypatch.setattr(CapturedEngine, "prepare", None)
+    again = run(small, out=tmp_path)
+    assert again.metrics["provenance"]["step"] == first.metrics["provenance"]["step"]
+    assert again.metrics["test"] == first.metrics["test"]
 
 
 def test_a_run_goes_on_with_the_engine_that_it_began_with(tmp_path):
