@@ -45,17 +45,20 @@ def kept_whole() -> Iterator[None]:
             if function is not torch.lstm or not _is_plain(*args):
                 return function(*args, **(kwargs or {}))
             sequences, (hidden, carry), weights = args[:3]
+            batch_first = args[-1]
+            sequences = sequences if batch_first else sequences.transpose(0, 1)
             outputs = whole(sequences, hidden, carry, *weights)  # (batch, time, units)
-            return outputs, outputs[None, :, -1], torch.full_like(carry, math.nan)
+            made = outputs if batch_first else outputs.transpose(0, 1)
+            return made, outputs[None, :, -1], torch.full_like(carry, math.nan)
 
     with Whole():
         yield
 
 
 def _is_plain(sequences: Any, states: Any, weights: Any, *settings: Any) -> bool:
-    """Return whether a call is of one layer in one direction over `(batch, time, features)`, with biases."""
-    has_biases, layers, _, _, both_ways, batch_first = settings if len(settings) == 6 else [None] * 6
-    return bool(has_biases and layers == 1 and not both_ways and batch_first and len(weights) == 4)
+    """Return whether a call is of one layer in one direction over padded sequences, with biases."""
+    has_biases, layers, _, _, both_ways, _ = settings if len(settings) == 6 else [None] * 6
+    return bool(has_biases and layers == 1 and not both_ways and len(weights) == 4)
 
 
 @functools.cache

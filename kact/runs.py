@@ -121,6 +121,7 @@ class Checkpoint:
         engine: the one that was asked for, of `kact.engine.ENGINES`.
         history, test_curve: a row for each finished epoch.
         epoch_seconds: how long each took.
+        step: kind of the step that trained the last epoch, and the reason where it is not what was asked for.
         best_epoch: counted from 1; 0 while no epoch had a finite score.
         weights, optimizer: values of all variables of the model and of the optimizer.
         best_weights: the model's at the best epoch.
@@ -128,6 +129,7 @@ class Checkpoint:
 
     backend: str
     engine: str = "auto"
+    step: dict[str, str | None] = field(default_factory=dict)
     history: list[Row] = field(default_factory=list)
     test_curve: list[Row] = field(default_factory=list)
     epoch_seconds: list[float] = field(default_factory=list)

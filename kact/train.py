@@ -170,7 +170,8 @@ class Training:
     def train(self, progress: Progress | None) -> None:
         """Train epoch after epoch until a stopping rule holds, with a checkpoint after each."""
         experiment, done = self.experiment, len(self.checkpoint.history)
-        self.engine.prepare(self.data.train, experiment.batch_size)
+        if stopped_by(experiment, self.checkpoint) is None:
+            self.engine.prepare(self.data.train, experiment.batch_size)
         if progress is not None:
             reason = self.engine.reason
             where = self.device if reason is None else f"{self.device} (with stock Keras: {reason})"
@@ -258,7 +259,7 @@ class Training:
                     "backend": backend.name(),
                     "device": self.device,
                     "precision": experiment.precision,
-                    "step": {"kind": self.engine.name, "reason": self.engine.reason, **self.engine.facts},
+                    "step": checkpoint.step,
                     "data": self.data.fingerprint,
                     **({"resources": self.data.resources} if isinstance(self.data, EncodedData) else {}),
                     "backbone": self.backbone_sha256,
@@ -297,6 +298,7 @@ class Training:
         epoch = len(checkpoint.history) + 1
         row = {"epoch": epoch, "learning_rate": rate, **_prefixed("train", trained), **self._validate()}
         checkpoint.history.append(row)
+        checkpoint.step = {"kind": self.engine.name, "reason": self.engine.reason, **self.engine.facts}
         checkpoint.epoch_seconds.append(seconds)
         checkpoint.weights = [backend.to_numpy(variable) for variable in self.model.variables]
         checkpoint.optimizer = [backend.to_numpy(variable) for variable in self._optimizer.variables]

@@ -1,5 +1,6 @@
 """The captured step against stock Keras: equal to rounding, or stock Keras itself and the reason said."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -19,6 +20,7 @@ if backend.name() != "torch":
 import torch
 
 from kact.engine import private
+from kact.engine.captured import CapturedEngine
 
 CNN = {"name": "cnn", "filters": [4, 6], "kernel_size": 3, "pool": "average", "hidden_units": [12]}
 EXAMPLES, BATCH = 70, 16  # the last batch of an epoch holds 6
@@ -168,6 +170,23 @@ def test_what_cannot_be_captured_trains_exactly_as_stock_keras(settings):
         np.testing.assert_array_equal(value, list(values(stock).values())[int(path.split()[0])], err_msg=path)
 
 
+def test_gradient_accumulation_is_left_to_stock_keras():
+    """Whether a step updates anything depends on its number, which a replay would never look at again."""
+    ends = []
+    for name in ("auto", "stock"):
+        built = build_model({"name": "mlp", "hidden_units": [8]}, (12, 12, 2), 3, mean=[120.0, 110.0], std=[50.0, 60.0])
+        rule = keras.optimizers.SGD(0.05, momentum=0.9, gradient_accumulation_steps=2)
+        ends.append(make_engine(name, built, rule, losses.make_loss("cross_entropy", 3), 0.0))
+    assert epochs(ends[0], 2) == epochs(ends[1], 2)
+    assert ends[0].name == "stock" and ends[0].reason
+
+
+def test_float16_is_left_to_stock_keras(tmp_path):
+    small = Experiment(model={"name": "mlp", "hidden_units": [8]}, epochs=1, train_examples=100, precision="float16")
+    said = run(small, out=tmp_path).metrics["provenance"]["step"]
+    assert said == {"kind": "stock", "reason": "its step reads a number out of a tensor"}
+
+
 @pytest.mark.parametrize("count", [1, 255, 256, 600])
 def test_predictions_are_those_of_stock_keras(count):
     captured, stock = engine("auto", batch_norm=True), engine("stock", batch_norm=True)
@@ -185,6 +204,17 @@ def test_a_run_says_which_step_trained_it(tmp_path):
     assert said["auto", "relu"] == {"kind": "captured", "reason": None}
     assert said["stock", "relu"] == {"kind": "stock", "reason": None}
     assert said["auto", "rrelu"]["kind"] == "stock" and said["auto", "rrelu"]["reason"]
+
+
+@pytest.mark.parametrize("activation", ["relu", "rrelu"])
+def test_a_run_that_lacks_only_its_metrics_captures_no_training(activation, tmp_path, monkeypatch):
+    small = Experiment(model={"name": "mlp", "hidden_units": [8]}, epochs=1, train_examples=100, activation=activation)
+    first = run(small, out=tmp_path)
+    (first.path / "metrics.json").unlink()
+    monkeypatch.setattr(CapturedEngine, "prepare", None)
+    again = run(small, out=tmp_path)
+    assert again.metrics["provenance"]["step"] == first.metrics["provenance"]["step"]
+    assert again.metrics["test"] == first.metrics["test"]
 
 
 def test_a_run_goes_on_with_the_engine_that_it_began_with(tmp_path):

@@ -70,7 +70,7 @@ class MaskedLSTM(keras.layers.LSTM):
         if self.go_backwards:
             mask = mask.flip(1)
         order = torch.argsort((~mask).to(torch.uint8), dim=1, stable=True)  # real steps first, in their order
-        back = torch.argsort(order, dim=1) * batch + rows  # (batch, time): where each step goes
+        back = torch.argsort(order, dim=1, stable=True) * batch + rows  # (batch, time): where each step goes
         order = steps - 1 - order if self.go_backwards else order
         there = (rows * steps + order).t()  # (time, batch): where each step comes from
         packed = moved(sequences.reshape(batch * steps, -1), there, back)  # (time, batch, features)

@@ -35,5 +35,7 @@ def moved(rows: torch.Tensor, there: torch.Tensor, back: torch.Tensor) -> torch.
     Returns:
         `(*there.shape, width)`.
     """
+    if not rows.requires_grad:  # as when a network is exported, where functions of our own are unknown
+        return rows.index_select(0, there.reshape(-1)).reshape(*there.shape, rows.shape[1])
     made: torch.Tensor = _Moved.apply(rows, there.reshape(-1), back.reshape(-1))
     return made.reshape(*there.shape, rows.shape[1])
