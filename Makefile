@@ -33,7 +33,7 @@ $(VENV)/.backends: $(VENV)/.installed
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.installed
-	@$(INSTALL) --editable '.[dev,bench]'
+	@$(INSTALL) --editable '.[dev,bench,tensorflow,jax]'
 	@touch $@
 
 install: $(VENV)/.installed  ## make the virtual environment and install kact in it
@@ -48,11 +48,11 @@ test-backends: $(VENV)/.backends  ## run the same tests on each of BACKENDS="tor
 	@for backend in $(BACKENDS); do \
 		echo "== $$backend"; KERAS_BACKEND=$$backend $(RUN) -m $(PYTEST) || exit 1; done
 
-bench: $(VENV)/.bench  ## time training against plain PyTorch, Lightning and stock Keras (10 minutes)
-	@OMP_NUM_THREADS=1 KERAS_BACKEND=torch $(RUN) -W ignore -m benchmarks.speed $(ARGS)
+bench: $(VENV)/.bench  ## time kact against plain PyTorch, Lightning and stock Keras (10 minutes)
+	@OMP_NUM_THREADS=1 KERAS_BACKEND=torch $(RUN) -W ignore -m benchmarks $(ARGS)
 
 bench-gpu: $(VENV)/.bench  ## the same in short, where CUDA is
-	@KERAS_BACKEND=torch $(RUN) -W ignore -m benchmarks.speed --networks lenet --batch-sizes 128 $(ARGS)
+	@KERAS_BACKEND=torch $(RUN) -W ignore -m benchmarks --gpu $(ARGS)
 
 lint: $(VENV)/.installed  ## check style and types
 	@$(RUN) -m ruff check .

@@ -62,9 +62,7 @@ def measure(case: Case, rounds: int) -> dict[str, Any]:
     channels = case.shape[-1]
 
     def engine(name: str, seed: int) -> Any:
-        model = build_model(
-            case.model, case.shape, 10, mean=[127.0] * channels, std=[73.0] * channels, seed=seed
-        )
+        model = build_model(case.model, case.shape, 10, mean=[127.0] * channels, std=[73.0] * channels, seed=seed)
         return make_engine(name, model, optimizers.make_optimizer(case.optimizer, 0.01), loss, 0.0)
 
     batches = [

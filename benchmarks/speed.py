@@ -42,7 +42,9 @@ MODELS: dict[str, dict[str, Any]] = {
     "strided_cnn": {"model": {"name": "strided_cnn"}},
 }
 STEPS = {10: 60, 32: 30, 128: 10}
-TARGETS: list[tuple[str, str, str, tuple[float | None, float | None, float | None]]] = [  # network, against, in words, by batch size
+TARGETS: list[
+    tuple[str, str, str, tuple[float | None, float | None, float | None]]
+] = [  # network, against, in words, by batch size
     ("lenet", "plain", "plain PyTorch, device tensors, its best layout (LeNet)", (1.08, 1.10, 1.15)),
     ("cnn", "plain", "the same, five convolutions with batch norm", (1.05, 1.05, 1.05)),
     ("lenet", "stock predict", "stock Keras `predict` (LeNet)", (3, 3, 3)),
@@ -163,6 +165,7 @@ def machine(threads: int) -> str:
 
 
 def make(name: str, network: str, activation: str) -> StockEngine:
+    """Return one of kact's engines, "auto" or "stock", with a network of `MODELS` in it."""
     model = build_model(
         **{**MODELS[network], "input_shape": (32, 32, 3), "classes": 10, "activation": activation},
         mean=[127.0] * 3,
@@ -233,6 +236,6 @@ def _lightning(network: str, activation: str, split: Split, batch_size: int) -> 
 
 
 def synchronise() -> None:
+    """Wait for the GPU, where there is one."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
-
