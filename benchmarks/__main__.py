@@ -72,7 +72,7 @@ def write(facts: dict[str, Any], out: Path, name: str, command: str) -> int:
     (out / f"{name}.json").write_text(json.dumps(facts, indent=1) + "\n")
     (out / f"{name}.md").write_text(
         f"# Speed of training\n\n{facts['machine']}, {facts['date']}; `{command}`, {facts['rounds']} rounds, "
-        f"{facts['seconds']} s.\nRatios of time, another's over kact's, in one run and in turn: above 1\nkact is faster. "
+        f"{facts['seconds']} s.\nRatios of time, another's over kact's, in one run and in turn; above 1 kact wins. "
         f"In the first table medians over the activations, in the second over the rounds; ranges in parentheses. "
         f"Stock Keras predicts in batches of 256.\n\n{text}"
     )
