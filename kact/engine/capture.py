@@ -6,7 +6,6 @@ The private interfaces of torch and Keras that this stands on are all imported h
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -52,7 +51,7 @@ class _Guard(TorchFunctionMode):
         return function(*arguments, **keywords)
 
 
-def capture(step: Step, state: Sequence[torch.Tensor], arguments: Sequence[torch.Tensor], layout: bool = True) -> Step:
+def capture(step: Step, state: Sequence[torch.Tensor], arguments: Sequence[torch.Tensor]) -> Step:
     """Return `step` as a replay of its kernels, for arguments of just these shapes and types.
 
     The step runs once to be written down; then `state` and torch's random state are put back, so that nothing has
@@ -62,15 +61,13 @@ def capture(step: Step, state: Sequence[torch.Tensor], arguments: Sequence[torch
         step: from `arguments` to a tensor or None; it may change `state` in place.
         state: every tensor that the step reads or changes, at the address where it stays.
         arguments: examples of what the step takes.
-        layout: whether to leave out copies into a memory layout, as `Layout` does; not under `vmap`.
 
     Raises:
         CannotCapture: with the reason, if the step depends on numbers that only a run can tell.
     """
     before = [tensor.detach().clone() for tensor in state]
     try:
-        lean = Layout() if layout else contextlib.nullcontext()
-        with torch.random.fork_rng(devices=_cuda_devices(state)), _Guard(), lean:
+        with torch.random.fork_rng(devices=_cuda_devices(state)), _Guard(), Layout():
             graph = make_fx(lambda _, *given: step(*given))(list(state), *arguments)
         replay = lower(graph, state)
     except CannotCapture:
