@@ -207,7 +207,7 @@ class Stack:
 
 
 class _AnyLayout(TorchFunctionMode):
-    """Leaves layout alone under `vmap`: it means nothing to a member's share of a larger tensor, and may not be asked."""
+    """Leaves layout alone under `vmap`: it means nothing to a member's share of a larger tensor."""
 
     def __torch_function__(
         self, function: Any, types: Any, arguments: Any = (), keywords: dict[str, Any] | None = None
