@@ -45,7 +45,7 @@ $(VENV)/.test: $(VENV)/.installed
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.installed
-	@$(INSTALL) --editable '.[dev,bench]'
+	@$(INSTALL) --editable '.[dev,bench,tensorflow,jax]'
 	@touch $@
 
 $(VENV)/.tuning: $(VENV)/.installed
@@ -73,11 +73,11 @@ test-backends: $(VENV)/.backends  ## run the same tests on each of BACKENDS="tor
 	@for backend in $(BACKENDS); do \
 		echo "== $$backend"; KERAS_BACKEND=$$backend $(RUN) -m $(PYTEST) || exit 1; done
 
-bench: $(VENV)/.bench  ## time training against plain PyTorch, Lightning and stock Keras (10 minutes)
-	@OMP_NUM_THREADS=1 KERAS_BACKEND=torch $(RUN) -W ignore -m benchmarks.speed $(ARGS)
+bench: $(VENV)/.bench  ## time kact against plain PyTorch, Lightning and stock Keras (10 minutes)
+	@OMP_NUM_THREADS=1 KERAS_BACKEND=torch $(RUN) -W ignore -m benchmarks $(ARGS)
 
 bench-gpu: $(VENV)/.bench  ## the same in short, where CUDA is
-	@KERAS_BACKEND=torch $(RUN) -W ignore -m benchmarks.speed --networks lenet --batch-sizes 128 $(ARGS)
+	@KERAS_BACKEND=torch $(RUN) -W ignore -m benchmarks --gpu $(ARGS)
 
 demo: $(VENV)/.demo  ## start the page: PORT=7860 ARGS="--runs runs --results runs"
 	@KERAS_BACKEND=torch $(RUN) -W ignore -m demo --port $(PORT) $(ARGS)

@@ -1,10 +1,12 @@
-"""The benchmarks' networks as people write them in plain PyTorch, with the sizes of kact's models of the same name."""
+"""The benchmarks' networks and loops as people write them in plain PyTorch, with the sizes of kact's models."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -59,6 +61,27 @@ class MLP(nn.Module):
         return _dense(x, self.dense, self.activation)
 
 
+class StridedCNN(nn.Module):
+    """Six convolutions of stride 2."""
+
+    def __init__(self, activation: Function) -> None:
+        super().__init__()
+        self.activation = activation
+        filters = (3, 32, 64, 64, 96, 96, 128)
+        self.convolutions = nn.ModuleList(
+            [
+                nn.Conv2d(a, b, size, stride=2, padding=size // 2)
+                for (a, b), size in zip(itertools.pairwise(filters), (5, 3, 3, 3, 3, 3), strict=True)
+            ]
+        )
+        self.dense = nn.ModuleList([nn.Linear(128, 10)])
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for convolution in self.convolutions:
+            x = self.activation(convolution(x))
+        return _dense(x, self.dense, self.activation)
+
+
 def _dense(x: torch.Tensor, layers: Sequence[nn.Module] | nn.ModuleList, activation: Function) -> torch.Tensor:
     x = x.flatten(1)  # (batch, features)
     for layer in list(layers)[:-1]:
@@ -66,4 +89,44 @@ def _dense(x: torch.Tensor, layers: Sequence[nn.Module] | nn.ModuleList, activat
     return list(layers)[-1](x)  # (batch, 10)
 
 
-NETWORKS = {"lenet": LeNet, "cnn": CNN, "mlp": MLP}
+NETWORKS = {"lenet": LeNet, "cnn": CNN, "mlp": MLP, "strided_cnn": StridedCNN}
+
+
+def normalised(images: np.ndarray, labels: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return images as float32 `(n, channels, height, width)` and labels, on the GPU where there is one."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    scaled = (torch.from_numpy(images).to(device, torch.float32) - 127) / 73
+    return scaled.permute(0, 3, 1, 2).contiguous(), torch.from_numpy(labels).to(device)
+
+
+def learner(network: str, activation: str, device: Any, memory_format: torch.memory_format) -> tuple[Any, Any]:
+    """Return a network and its optimizer."""
+    net = NETWORKS[network](ACTIVATIONS[activation]).to(device).to(memory_format=memory_format)
+    return net, torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9)
+
+
+def step(net: Any, optimizer: Any, images: torch.Tensor, wanted: torch.Tensor) -> None:
+    """Train on one batch."""
+    loss = F.cross_entropy(net(images), wanted)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+
+
+def over_tensors(
+    network: str,
+    activation: str,
+    inputs: torch.Tensor,
+    labels: torch.Tensor,
+    batch_size: int,
+    memory_format: torch.memory_format,
+) -> Callable[[], None]:
+    """Return an epoch over tensors that lie on the device, the leanest loop that people write."""
+    net, optimizer = learner(network, activation, inputs.device, memory_format)
+    held = inputs.contiguous(memory_format=memory_format)
+
+    def epoch() -> None:
+        for chosen in torch.randperm(len(held), device=held.device).split(batch_size):
+            step(net, optimizer, held[chosen], labels[chosen])
+
+    return epoch

@@ -1,4 +1,4 @@
-"""How fast kact trains, against plain PyTorch, Lightning and stock Keras: `make bench`.
+"""How fast kact trains, against plain PyTorch, Lightning and stock Keras, all in one process.
 
 Every contestant trains the same network on the same made images with the same optimizer (SGD, momentum 0.9), in the
 same process and in turn, after one epoch that does not count; a ratio is the median over the rounds of another's time
@@ -9,15 +9,11 @@ own, 128, which the result does not depend on.
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import platform
 import statistics
-import sys
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
@@ -27,7 +23,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from benchmarks.plain import ACTIVATIONS, NETWORKS
+from benchmarks.plain import ACTIVATIONS, NETWORKS, learner, normalised, over_tensors, step
 from kact import losses, optimizers
 from kact.engine import make_engine
 from kact.engine.stock import StockEngine
@@ -44,57 +40,39 @@ MODELS: dict[str, dict[str, Any]] = {
         "batch_norm": True,
     },
     "mlp": {"model": {"name": "mlp", "hidden_units": [256] * 3}},
+    "strided_cnn": {"model": {"name": "strided_cnn"}},
 }
 STEPS = {10: 60, 32: 30, 128: 10}
-_NOT_YET = """The spread over the activations is in parentheses. For `evaluate` and `predict` kact's time is that of all
-outputs of the images, in its own batches of 128 whatever the column.
-Not measured here yet: TensorFlow's and JAX' `fit`, the strided CNN, the taggers, memory, many runs at once.
-"""
-TARGETS: list[tuple[str, str, str, tuple[float, float, float]]] = [  # network, against, in words, by batch size
+TARGETS: list[
+    tuple[str, str, str, tuple[float | None, float | None, float | None]]
+] = [  # network, against, in words, by batch size
     ("lenet", "plain", "plain PyTorch, device tensors, its best layout (LeNet)", (1.08, 1.10, 1.15)),
     ("cnn", "plain", "the same, five convolutions with batch norm", (1.05, 1.05, 1.05)),
-    ("lenet", "stock evaluate predict", "stock Keras `evaluate`, the same batch size (LeNet)", (3, 3, 3)),
-    ("lenet", "stock predict", "stock Keras `predict`, the same batch size (LeNet)", (3, 3, 3)),
-    ("lenet", "stock predict, 256", "stock Keras `predict` in batches of 256, its best (LeNet)", (3, 3, 3)),
+    ("lenet", "stock evaluate predict", "stock Keras `evaluate` in such batches; kact in its own (LeNet)", (3, 3, 3)),
+    ("lenet", "stock predict", "stock Keras `predict` in such batches; kact in its own (LeNet)", (3, 3, 3)),
+    ("lenet", "stock predict, 256", "stock Keras `predict` in batches of 256 (LeNet)", (3, 3, 3)),
     ("lenet", "loader", "plain PyTorch with DataLoader (LeNet)", (1.25, 1.20, 1.20)),
     ("lenet", "stock", "stock Keras `fit`, torch (LeNet)", (2.5, 2.0, 1.5)),
     ("mlp", "stock", "stock Keras `fit`, torch (MLP 3x256)", (3, 3, 2)),
     ("lenet", "lightning", "Lightning (LeNet)", (2, 1.5, 1.1)),
+    ("strided_cnn", "plain", "plain PyTorch, its best layout (strided CNN)", (None, None, None)),
+    ("strided_cnn", "stock", "stock Keras `fit`, torch (strided CNN)", (None, None, None)),
 ]
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Measure, print the table, and write it as Markdown and JSON."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
-    parser.add_argument("--networks", nargs="+", default=list(MODELS), choices=list(MODELS))
-    parser.add_argument("--batch-sizes", nargs="+", type=int, default=list(STEPS), choices=list(STEPS))
-    parser.add_argument("--activations", nargs="+", default=list(ACTIVATIONS), choices=list(ACTIVATIONS))
-    parser.add_argument("--rounds", type=int, default=5, help="epochs of each that count")
-    parser.add_argument("--threads", type=int, default=1, help="of PyTorch on the CPU")
-    parser.add_argument("--out", default="benchmarks/results", help="folder for cpu.md and cpu.json, or cuda.*")
-    given = parser.parse_args(arguments)
-    torch.set_num_threads(given.threads)
+def sweep(
+    networks: Sequence[str], batch_sizes: Sequence[int], activations: Sequence[str], rounds: int
+) -> list[dict[str, Any]]:
+    """Measure every combination and say each as it is done."""
     records = []
-    for network in given.networks:
-        for batch_size in given.batch_sizes:
-            for activation in given.activations:
-                record = measure(network, batch_size, activation, given.rounds)
+    for network in networks:
+        for batch_size in batch_sizes:
+            for activation in activations:
+                record = measure(network, batch_size, activation, rounds)
                 records.append(record)
                 times = "  ".join(f"{name} {1e3 * value:.2f}" for name, value in record["milliseconds"].items())
                 print(f"{network} batch {batch_size} {activation}, ms a step: {times}", flush=True)
-    text = table(records)
-    print(text)
-    out = Path(given.out)
-    out.mkdir(parents=True, exist_ok=True)
-    place = "cuda" if torch.cuda.is_available() else "cpu"
-    facts = {"machine": machine(given.threads), "rounds": given.rounds, "records": records}
-    (out / f"{place}.json").write_text(json.dumps(facts, indent=1) + "\n")
-    (out / f"{place}.md").write_text(
-        f"# Speed of training\n\n{machine(given.threads)}, {time.strftime('%Y-%m-%d')}; "
-        f"`python -m benchmarks.speed`, {given.rounds} rounds.\nRatios of time, another's over kact's: medians over "
-        f"{', '.join(given.activations)}; above 1 kact is faster.\n\n{text}\n{_NOT_YET}"
-    )
-    return 0
+    return records
 
 
 def measure(network: str, batch_size: int, activation: str, rounds: int) -> dict[str, Any]:
@@ -104,7 +82,7 @@ def measure(network: str, batch_size: int, activation: str, rounds: int) -> dict
     images = generator.integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
     split = Split(images, generator.integers(0, 10, count), np.arange(count))
     batches = EpochBatches(split, batch_size, (), 0, 0)
-    captured, stock = (_engine(name, network, activation) for name in ("auto", "stock"))
+    captured, stock = (make(name, network, activation) for name in ("auto", "stock"))
     contestants: dict[str, Epoch] = {
         "kact": lambda: captured.train_epoch(batches),
         "stock": lambda: stock.model.fit(*split.arrays(), batch_size=batch_size, verbose=0),
@@ -146,10 +124,10 @@ def interleaved(contestants: dict[str, Epoch], rounds: int) -> dict[str, list[fl
     times: dict[str, list[float]] = {name: [] for name in contestants}
     for number in range(rounds + 1):
         for name, epoch in contestants.items():
-            _synchronise()
+            synchronise()
             began = time.perf_counter()
             epoch()
-            _synchronise()
+            synchronise()
             if number:
                 times[name].append(time.perf_counter() - began)
     return times
@@ -171,10 +149,15 @@ def table(records: list[dict[str, Any]]) -> str:
                 continue
             ratio = statistics.median(found)
             spread = f"{min(found):.2f}-{max(found):.2f}"
-            cells.append(f"{ratio:.2f} ({spread}), wanted {target}: {'met' if ratio >= target else 'missed'}")
+            cells.append(f"{ratio:.2f} ({spread}){verdict(ratio, target)}")
         lines.append(f"| {words} | {' | '.join(cells)} |")
     capture = max(record["capture_seconds"] for record in records)
     return "\n".join([*lines, "", f"Capturing a step took at most {capture:.2f} s (wanted under 1 s).", ""])
+
+
+def verdict(ratio: float, target: float | None) -> str:
+    """Return in words whether a ratio is what was wanted; nothing where nothing was."""
+    return "" if target is None else f", wanted {target}: {'met' if ratio >= target else 'missed'}"
 
 
 def machine(threads: int) -> str:
@@ -186,7 +169,8 @@ def machine(threads: int) -> str:
     return f"{name}; Python {platform.python_version()}, torch {torch.__version__}, keras {keras.__version__}"
 
 
-def _engine(name: str, network: str, activation: str) -> StockEngine:
+def make(name: str, network: str, activation: str) -> StockEngine:
+    """Return one of kact's engines, "auto" or "stock", with a network of `MODELS` in it."""
     model = build_model(
         **{**MODELS[network], "input_shape": (32, 32, 3), "classes": 10, "activation": activation},
         mean=[127.0] * 3,
@@ -197,39 +181,12 @@ def _engine(name: str, network: str, activation: str) -> StockEngine:
     )
 
 
-def _normalised(split: Split) -> tuple[torch.Tensor, torch.Tensor]:
-    images, labels = split.arrays()
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    scaled = (torch.from_numpy(images).to(device, torch.float32) - 127) / 73
-    return scaled.permute(0, 3, 1, 2).contiguous(), torch.from_numpy(labels).to(device)
-
-
 def _plain(network: str, activation: str, split: Split, batch_size: int) -> dict[str, Epoch]:
     """Return the loops people write: over tensors on the device in both layouts, and over a DataLoader."""
-    inputs, labels = _normalised(split)
-
-    def learner(memory_format: torch.memory_format) -> tuple[Any, Any]:
-        net = NETWORKS[network](ACTIVATIONS[activation]).to(inputs.device).to(memory_format=memory_format)
-        return net, torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9)
-
-    def step(net: Any, optimizer: Any, images: torch.Tensor, wanted: torch.Tensor) -> None:
-        loss = F.cross_entropy(net(images), wanted)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-
-    def over_tensors(memory_format: torch.memory_format) -> Epoch:
-        net, optimizer = learner(memory_format)
-        held = inputs.contiguous(memory_format=memory_format)
-
-        def epoch() -> None:
-            for chosen in torch.randperm(len(held), device=held.device).split(batch_size):
-                step(net, optimizer, held[chosen], labels[chosen])
-
-        return epoch
+    inputs, labels = normalised(*split.arrays())
 
     def over_loader() -> Epoch:
-        net, optimizer = learner(torch.contiguous_format)
+        net, optimizer = learner(network, activation, inputs.device, torch.contiguous_format)
         data = torch.utils.data.TensorDataset(inputs.cpu(), labels.cpu())
         loader = torch.utils.data.DataLoader(data, batch_size, shuffle=True)
 
@@ -240,8 +197,8 @@ def _plain(network: str, activation: str, split: Split, batch_size: int) -> dict
         return epoch
 
     return {
-        "channels last": over_tensors(torch.channels_last),
-        "channels first": over_tensors(torch.contiguous_format),
+        "channels last": over_tensors(network, activation, inputs, labels, batch_size, torch.channels_last),
+        "channels first": over_tensors(network, activation, inputs, labels, batch_size, torch.contiguous_format),
         "loader": over_loader(),
     }
 
@@ -253,7 +210,7 @@ def _lightning(network: str, activation: str, split: Split, batch_size: int) -> 
     import lightning
 
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    inputs, labels = _normalised(split)
+    inputs, labels = normalised(*split.arrays())
 
     class Learner(lightning.LightningModule):
         def __init__(self) -> None:
@@ -283,10 +240,7 @@ def _lightning(network: str, activation: str, split: Split, batch_size: int) -> 
     return epoch
 
 
-def _synchronise() -> None:
+def synchronise() -> None:
+    """Wait for the GPU, where there is one."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
-
-
-if __name__ == "__main__":
-    sys.exit(main())

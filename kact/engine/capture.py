@@ -5,7 +5,6 @@ Where the step can be written down only in part, nothing of it is kept: the call
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -61,8 +60,6 @@ def capture(
     state: Sequence[torch.Tensor],
     arguments: Sequence[torch.Tensor],
     longer: Sequence[torch.Tensor] | None = None,
-    *,
-    layout: bool = True,
 ) -> Step:
     """Return `step` as a replay of its kernels, for arguments of just these shapes and types.
 
@@ -74,15 +71,13 @@ def capture(
         state: every tensor that the step reads or changes, at the address where it stays.
         arguments: examples of what the step takes.
         longer: the same as sentences of the other of `kact.engine.lengths.LENGTHS`: the replay then takes any length.
-        layout: whether to leave out copies into a memory layout, as `Layout` does; not under `vmap`.
 
     Raises:
         CannotCapture: with the reason, if the step depends on numbers that only a run can tell.
     """
     before = [tensor.detach().clone() for tensor in state]
     try:
-        lean = Layout() if layout else contextlib.nullcontext()
-        with torch.random.fork_rng(devices=_cuda_devices(state)), _Guard(), lean:
+        with torch.random.fork_rng(devices=_cuda_devices(state)), _Guard(), Layout():
             graph = _traced(step, state, arguments)
             if longer is not None:
                 graph = unite(graph, _traced(step, state, longer), sized=len(state))

@@ -142,7 +142,7 @@ class Stack:
     def _step(self, step: Step, arguments: tuple[torch.Tensor, ...]) -> Step:
         key = (step.__name__, *((argument.shape, argument.dtype) for argument in arguments))
         if key not in self._captured:
-            self._captured[key] = capture(step, self._state, arguments, layout=False)
+            self._captured[key] = capture(step, self._state, arguments)
         return self._captured[key]
 
     def _train(self, images: torch.Tensor, labels: torch.Tensor, *masks: torch.Tensor) -> None:
@@ -174,7 +174,13 @@ class Stack:
                 if held.is_floating_point():  # random states stay: masks are drawn outside
                     held.copy_(value)
             # the fused kernels walk memory: gradients must lie as the weights do
-            self.update.apply([gradient.contiguous() for gradient in gradients], rates)
+            self.update.apply(
+                [
+                    gradient.clone(memory_format=torch.contiguous_format) if not gradient.is_contiguous() else gradient
+                    for gradient in gradients
+                ],
+                rates,
+            )
 
     def _predict(self, images: torch.Tensor) -> torch.Tensor:
         def outputs(weights: list[torch.Tensor], others: list[torch.Tensor]) -> torch.Tensor:
@@ -201,7 +207,7 @@ class Stack:
 
 
 class _AnyLayout(TorchFunctionMode):
-    """Leaves out copies into another memory layout, which mean nothing to a member's share of a larger tensor."""
+    """Leaves layout alone under `vmap`: it means nothing to a member's share of a larger tensor."""
 
     def __torch_function__(
         self, function: Any, types: Any, arguments: Any = (), keywords: dict[str, Any] | None = None
@@ -212,6 +218,9 @@ class _AnyLayout(TorchFunctionMode):
                 return True
             if function is torch.Tensor.contiguous:
                 return arguments[0]
+        if function is torch.Tensor.contiguous:
+            with torch._C.DisableTorchFunction():  # past the capture's own mode, which would ask
+                return function(*arguments, **keywords)
         return function(*arguments, **keywords)
 
 
