@@ -56,7 +56,7 @@ def test_the_whole_way_with_real_runs(base, tmp_path, capsys):
     chosen, _ = parse_train(["--config", str(project / "best.toml")], "kact train")  # as it is
     rows = rows_of(project)
     top = max(rows, key=lambda row: (float(row["accuracy"]), -float(row["loss"])))
-    default = Run.load(next((project / "default").glob("digits*")))
+    default = Run.load(project / "runs" / BASE.label)  # the first trial
     beaten = float(top["accuracy"]) > default.history[default.metrics["best_epoch"] - 1]["validation_accuracy"]
     assert chosen == (applied(BASE, {"learning_rate": float(top["learning_rate"])}) if beaten else BASE)
     seeds = sorted(Run.load(path).experiment.seed for path in (project / "final").glob("digits*"))
@@ -72,7 +72,7 @@ def test_the_command_given_again_makes_no_run_again(base, tmp_path, fake, capsys
     first, made = capsys.readouterr().out.splitlines(), len(fake.trained)
     assert tune(base, tmp_path / "a", "--trials", "4", "--executions", "2") == 0
     again = capsys.readouterr().out.splitlines()
-    assert len(fake.trained) == made == 1 + 4 * 2 + 2 + 2 * 3  # a probe, trials, the default as them, the end
+    assert len(fake.trained) == made == 1 + 4 * 2 + 2 * 3  # a probe, the trials with the default first, the end
     assert again[-6:] == first[-6:] and "4 are done" in "\n".join(again)
     assert {experiment.epochs for experiment in fake.trained} == {1, 2}
     header = (tmp_path / "a" / "trials.csv").read_text().splitlines()[0]
@@ -82,7 +82,7 @@ def test_the_command_given_again_makes_no_run_again(base, tmp_path, fake, capsys
 def test_the_default_wins_where_no_trial_beats_it(base, tmp_path, fake, capsys):
     fake.score = lambda experiment: 0.9 if experiment.dropout == 0 else 0.5
     assert tune(base, tmp_path / "a", "--trials", "3", "--search", "dropout") == 0
-    assert "No trial did better on validation than the default" in capsys.readouterr().out
+    assert "No trial did better on validation than the first, which is the default" in capsys.readouterr().out
     assert Experiment.load(tmp_path / "a" / "best.toml") == BASE
 
 
@@ -154,7 +154,7 @@ def test_what_a_search_says_of_itself_is_enough_to_make_it(base, tmp_path, fake)
     assert tune(base, tmp_path / "a", "--trials", "2") == 0
     stored = tomllib.loads((tmp_path / "a" / "search.toml").read_text())
     assert Experiment.from_dict(stored["experiment"]) == BASE
-    assert stored["space"]["dropout"] == {"low": 0.0, "high": 0.5, "scale": "linear", "zero": 0.0, "points": 3}
+    assert stored["space"]["dropout"] == {"low": 0.0, "high": 0.5, "scale": "linear", "zero": 0.25, "points": 3}
 
 
 def test_time_left_follows_what_was_measured(monkeypatch):

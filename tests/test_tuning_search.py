@@ -68,7 +68,8 @@ def test_a_search_trains_for_real_and_says_the_same_again(tmp_path):
 def test_another_seed_is_another_search(tmp_path, fake):
     plans = [small_plan(base=BASE.replace(seed=seed)) for seed in (0, 1, 2)]
     found = [search(plan, tmp_path / str(plan.base.seed)) for plan in plans]
-    settings = [str(one.settings) for trials in found for one in trials]
+    assert all(trials[0].settings["learning_rate"] == BASE.learning_rate for trials in found)  # the default is first
+    settings = [str(one.settings) for trials in found for one in trials[1:]]
     assert len(set(settings)) == len(settings)  # KerasTuner's own sequences overlap for seeds next to each other
     assert [one.executions[0].seed for one in found[2]] == [2] * 4
 
@@ -131,7 +132,8 @@ def test_a_search_killed_anywhere_ends_as_if_nothing_had_happened(tuner, tmp_pat
 def test_a_search_killed_in_a_run_takes_it_up(tmp_path, fake):
     plan = small_plan()
     whole = search(plan, tmp_path / "whole")
-    fake.fail = lambda experiment: Killed() if experiment.dropout == whole[2].settings["dropout"] else None
+    rate = whole[2].settings["learning_rate"]
+    fake.fail = lambda experiment: Killed() if experiment.learning_rate == rate else None
     with pytest.raises(Killed):
         search(plan, tmp_path / "broken")
     assert len(load_trials(tmp_path / "broken" / "search")) == 2

@@ -63,6 +63,14 @@ def test_settings_reach_the_experiment():
     assert applied(BASE, {"optimizer": "adam", "learning_rate_factor": 3.0}).learning_rate == 0.003
 
 
+def test_the_default_configuration_has_a_draw_where_it_is_in_the_space():
+    space = make_space(["learning_rate", "l2", "dropout", "activation", "batch_norm", "batch_size"], BASE)
+    assert applied(BASE, space.settings(space.draw_of(BASE))) == BASE
+    factors = make_space(["optimizer", "learning_rate", "width"], BASE)
+    assert applied(BASE, factors.settings(factors.draw_of(BASE))) == BASE.replace(learning_rate=0.01)
+    assert make_space([], BASE, {"dropout": {"low": 0.1, "zero": 0.0}}).draw_of(BASE) is None
+
+
 def test_a_searched_optimizer_brings_its_own_scale_of_learning_rates():
     assert list(make_space(["learning_rate", "optimizer"], BASE).entries) == ["learning_rate_factor", "optimizer"]
 
@@ -147,7 +155,7 @@ def test_flags_win_over_the_file_and_the_file_over_what_is_usual(tmp_path):
     file.write_text("tuner = 'random'\n[experiment]\nepochs = 7\nl2 = 0.1\n[dropout]\nhigh = 0.2\n[width]\nlow = 0.5\n")
     plan, _ = parse_tune(["--space", str(file), "--epochs", "3", "--trials", "2"])
     assert (plan.tuner, plan.trials, plan.base.epochs, plan.base.l2) == ("random", 2, 3, 0.1)
-    assert plan.space.entries == {"dropout": Range(0.0, 0.2), "width": Range(0.5, 2.0)}
+    assert plan.space.entries == {"dropout": Range(0.0, 0.2, zero=0.25), "width": Range(0.5, 2.0)}
 
 
 @pytest.mark.parametrize(

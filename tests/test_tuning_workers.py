@@ -22,7 +22,7 @@ pytestmark = [
 ]
 ROOT = Path(__file__).parents[1]
 TRIALS = 5
-PATIENCE_SECONDS = 240
+PATIENCE_SECONDS = 900  # of a machine that is busy with other things
 
 
 def start(base, project, *flags, **variables):
@@ -81,7 +81,7 @@ def outcome(project):
 @pytest.fixture(scope="module")
 def base(tmp_path_factory):
     path = tmp_path_factory.mktemp("base") / "base.toml"
-    path.write_text(BASE.replace(epochs=12).to_toml())
+    path.write_text(BASE.replace(epochs=6).to_toml())
     return path
 
 
@@ -98,12 +98,13 @@ def test_search_worker_and_chief_may_be_killed_in_turn(base, undisturbed, tmp_pa
     records = lambda: len(load_trials(project / "search")) if project.exists() else 0  # noqa: E731
     search = start(base, project, "--workers", "2")
     until(lambda: records() >= 1, "the first trial")
-    worker = processes(project)["tuner0"]
-    os.kill(worker, signal.SIGKILL)
-    until(lambda: processes(project).get("tuner0", worker) != worker, "another worker of the same name")
-    chief = processes(project)["chief"]
-    os.kill(chief, signal.SIGKILL)
-    until(lambda: processes(project).get("chief", chief) != chief, "another chief")
+    first = processes(project)
+    os.kill(first["tuner1"], signal.SIGSTOP)  # so that the search does not end while the others come back
+    os.kill(first["tuner0"], signal.SIGKILL)
+    until(lambda: processes(project).get("tuner0", first["tuner0"]) != first["tuner0"], "a worker of the same name")
+    os.kill(first["chief"], signal.SIGKILL)
+    until(lambda: processes(project).get("chief", first["chief"]) != first["chief"], "another chief")
+    os.kill(first["tuner1"], signal.SIGCONT)
     until(lambda: records() >= 2, "a trial after that")
     search.kill()
     search.communicate()

@@ -31,7 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             os.environ.setdefault("OMP_NUM_THREADS", "1")  # before a library reads it: a core is a worker's
         try:
             import keras_tuner  # noqa: F401 - asked for once, where it can be explained
-        except ImportError:
+        except ModuleNotFoundError as error:
+            if error.name != "keras_tuner":
+                raise
             raise KactError("Tuning needs KerasTuner.", "pip install 'kact[tuning]', or `make tune`.") from None
         from tuning.distributed import role
         from tuning.run import play, tune

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import kact
+from kact.errors import KactError
 from kact.experiment import Experiment
 from kact.files import atomic
 from kact.progress import Console
@@ -70,12 +71,17 @@ def measure(base: Experiment, project: Path, device: str) -> Pace:
     """Train the default configuration for one epoch, or recall what that took when the search was begun.
 
     Raises:
-        KactError: if it cannot be trained: the data is missing, say.
+        KactError: if it cannot be trained, as where the data is missing, or what was noted is damaged.
     """
     file = project / "probe" / "pace.json"
     if file.is_file():
-        stored: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        return Pace(**stored)
+        try:
+            stored: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+            return Pace(**stored)
+        except (OSError, ValueError, TypeError) as error:
+            raise KactError(
+                f"'{file}' is damaged: {error}.", f"Delete the folder '{file.parent}' and give the command again."
+            ) from None
     kact.load_task(
         base.task, validation_fraction=base.validation_fraction, train_examples=base.train_examples, data=base.data
     )  # what is decoded once is not counted

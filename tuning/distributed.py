@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -86,6 +87,22 @@ def serve(oracle: Resumable) -> None:
             time.sleep(_GRACE_SECONDS)  # for the last answer to arrive
             return
     raise KactError(f"The chief could not serve at {host}:{port}.", "Choose another port.")
+
+
+def await_chief(file: Path) -> None:
+    """Wait for the chief to write the search's file, in a directory that all machines share.
+
+    Raises:
+        KactError: if it does not within five minutes.
+    """
+    until = time.monotonic() + PATIENCE_SECONDS
+    while not file.exists():
+        if time.monotonic() > until:
+            raise KactError(
+                f"No chief has begun a search in '{file.parent}'.",
+                "Start it, with a --project that all machines share.",
+            )
+        time.sleep(_IDLE_SECONDS)
 
 
 def free_port() -> int:

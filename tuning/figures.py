@@ -174,7 +174,7 @@ def position(entry: Range | Choice, value: Any) -> float:
 
 
 def _ticks(entry: Range | Choice) -> list[Any]:
-    return list(dict.fromkeys(entry.grid()))
+    return entry.grid()
 
 
 def _short(value: Any) -> str:

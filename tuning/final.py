@@ -74,8 +74,8 @@ class Final:
 
 
 def default_jobs(plan: Plan, place: Place) -> list[Job]:
-    """Return the runs of the default configuration with the trials' seeds."""
-    return [Job(plan.base.replace(seed=seed), place.project / DEFAULT) for seed in plan.seeds]
+    """Return the runs of the default configuration with the trials' seeds, made already if it was the first trial."""
+    return [Job(plan.base.replace(seed=seed), place.runs) for seed in plan.seeds]
 
 
 def final_seeds(plan: Plan, count: int) -> tuple[int, ...]:

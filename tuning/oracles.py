@@ -32,12 +32,14 @@ class Resumable(keras_tuner.Oracle):
 
     Attributes:
         space: as the tuner sees it.
+        first: the draw of the first trial: the default configuration, where it is in the space.
         keep_ongoing: whether trials that were under way still are, in workers that outlived the chief; they are given
             out anew otherwise.
         stopped: whether a tuner has been told that there is nothing more to try.
     """
 
     space: Space
+    first: dict[str, Any] | None = None
     keep_ongoing = False
     stopped = False
 
@@ -87,6 +89,9 @@ class Resumable(keras_tuner.Oracle):
         for name in waiting:
             self.trials[name] = kt_trial.Trial(self.trials[name].hyperparameters, trial_id=name)
         self._retry_queue = waiting[::-1]  # taken from its end
+
+    def _random_values(self) -> dict[str, Any] | None:
+        return dict(self.first) if self.first is not None and not self.trials else super()._random_values()
 
     def _compute_values_hash(self, values: dict[str, Any]) -> str:
         """Hash the settings that drawn values stand for: two draws that are both zero are one trial."""
@@ -149,7 +154,7 @@ def make_oracle(plan: Plan) -> Resumable:
         oracle.max_trials = plan.most_trials
     else:
         oracle = GridOracle(max_trials=plan.most_trials, **common)
-    oracle.space = plan.searched
+    oracle.space, oracle.first = plan.searched, plan.searched.draw_of(plan.base)
     oracle.verbose = 0
     return oracle
 

@@ -28,7 +28,7 @@ from tuning.space import Space
 from tuning.values import Choice
 
 TUNERS = ("bayesian", "random", "hyperband", "grid")
-SEARCH, RUNS = "search", "runs"  # in a search's directory
+FILE, SEARCH, RUNS = "search.toml", "search", "runs"  # in a search's directory
 FACTOR = 3  # Hyperband keeps one trial of so many from rung to rung, and trains it so many times as long
 
 
@@ -187,7 +187,7 @@ def claim(plan: Plan, project: Path) -> None:
     Raises:
         KactError: if it holds another search, or something else.
     """
-    file = project / "search.toml"
+    file = project / FILE
     if not file.exists():
         if project.exists() and any(path.name != ".lock" for path in project.iterdir()):
             raise KactError(

@@ -91,11 +91,17 @@ def write_trials(plan: Plan, project: Path, trials: Sequence[Trial]) -> Path:
 def verdict(final: Final) -> str:
     """Return in a sentence or two what the search gained, on validation and on test."""
     difference = final.test.difference
+    if final.best_runs[0].experiment == final.default_runs[0].experiment:
+        return (
+            "No trial did better on validation than the first, which is the default configuration: best.toml holds it."
+        )
     gained = f"{100 * difference.estimate:+.2f} points"
     if final.default_wins:
         first = "No trial did better on validation than the default configuration, which is what best.toml holds."
     else:
         first = f"The best is trial {final.best.name}."
+    if final.test.n == 0:
+        return f"{first} It and the default cannot be compared on test: no seed is finished by both."
     if difference.interval is None or not math.isfinite(final.test.p):
         return f"{first} Its test accuracy differs from the default's by {gained} (n = {final.test.n}, no interval)."
     low, high = difference.interval

@@ -12,8 +12,9 @@ from kact.errors import KactError
 from kact.files import explained
 from tuning.clock import Clock, Pace, measure, spoken
 from tuning.command_line import TuneOptions
-from tuning.distributed import check_port, free_port, serve
+from tuning.distributed import await_chief, check_port, free_port, serve
 from tuning.final import conclude, default_jobs, do_jobs, final_jobs
+from tuning.plan import FILE as PLAN_FILE
 from tuning.plan import Place, Plan, claim
 from tuning.records import FILE, Trial, best, counts, load_trials
 from tuning.report import verdict, write_report, write_trials
@@ -38,28 +39,40 @@ def tune(plan: Plan, project: Path, options: TuneOptions, arguments: Sequence[st
         check_port("127.0.0.1", options.port)
     with locked(project):
         claim(plan, project)
-        print(
-            f"Searching {', '.join(plan.space.entries)} of {plan.base.model.name} on {plan.base.task} ({plan.tuner})."
-        )
+        names = ", ".join(plan.space.entries)
+        print(f"Searching {names} of {plan.base.model.name} on {plan.base.task} ({plan.tuner}).", flush=True)
         story = Story(plan, place, options, measure(plan.base, project, options.device))
         story.begin()
-        if options.workers == 1:
-            Tuner(plan, place, tell=story.trial_done).search()
-        else:
-            chief, workers = crew(arguments, options.workers, options.port or free_port())
-            supervise(workers, project / "logs", story.look, chief)
-        trials = load_trials(place.search)
-        found = best(trials, plan.monitor)
-        print(f"{counts(trials)}.")
-        if found is None:
-            print(f"No trial finished, so there is no best one. The first said: {_first_error(trials)}")
-            print(f"trials {write_trials(plan, project, trials)}")
-            return 1
-        jobs = [*default_jobs(plan, place), *final_jobs(plan, place, found, options.final_seeds)]
-        print(f"The default configuration and trial {found.name} are trained with new seeds: {len(jobs)} runs.")
-        do_jobs(jobs, place, options.workers, lambda done: story.run_done(done, len(jobs)))
-        final = conclude(plan, place, trials, options.final_seeds)
-        files = write_report(plan, project, trials, final)
+        try:
+            trials = _search(plan, place, options, arguments, story)
+            return _conclude(plan, place, options, trials, story)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt("Stopped; what is finished is safe. The same command goes on.") from None
+
+
+def _search(plan: Plan, place: Place, options: TuneOptions, arguments: Sequence[str], story: Story) -> list[Trial]:
+    """Run all trials, here or in worker processes, and return their records."""
+    if options.workers == 1:
+        Tuner(plan, place, tell=story.trial_done).search()
+    else:
+        chief, workers = crew(arguments, options.workers, options.port or free_port())
+        supervise(workers, place.project / "logs", story.look, chief)
+    return load_trials(place.search)
+
+
+def _conclude(plan: Plan, place: Place, options: TuneOptions, trials: Sequence[Trial], story: Story) -> int:
+    """Train the best and the default configuration with new seeds, write everything, and return the exit code."""
+    found = best(trials, plan.monitor)
+    print(f"{counts(trials)}.")
+    if found is None:
+        print(f"No trial finished, so there is no best one. The first said: {_first_error(trials)}")
+        print(f"trials {write_trials(plan, place.project, trials)}")
+        return 1
+    jobs = [*default_jobs(plan, place), *final_jobs(plan, place, found, options.final_seeds)]
+    print(f"The default configuration and trial {found.name} are trained with new seeds: {len(jobs)} runs.", flush=True)
+    do_jobs(jobs, place, options.workers, lambda done: story.run_done(done, len(jobs)))
+    final = conclude(plan, place, trials, options.final_seeds)
+    files = write_report(plan, place.project, trials, final)
     print(verdict(final))
     print(f"best   {files.best}\ntrials {files.trials}\npage   {files.page}")
     print(f"train  {files.train_command}\nserve  {files.serve_command}")
@@ -79,6 +92,9 @@ def play(part: str, plan: Plan, project: Path, device: str, child: bool, keep_on
     """
     place = Place(project, device)
     if part == "worker":
+        if not child:
+            await_chief(project / PLAN_FILE)
+            claim(plan, project)
         Tuner(plan, place, tell=None if child else lambda trial: print(told(trial, plan.monitor), flush=True)).search()
         return 0
     with contextlib.nullcontext() if child else locked(project):

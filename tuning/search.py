@@ -51,8 +51,7 @@ class Tuner(base_tuner.BaseTuner):
 
     def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> dict[str, float]:
         values = trial.hyperparameters.values
-        longer = values.get("tuner/trial_id")
-        shorter = None if longer is None else Trial.load(self.place.search / f"trial_{longer}")
+        shorter = self._record(values["tuner/trial_id"]) if "tuner/trial_id" in values else None
         epochs = int(values.get("tuner/epochs", self.plan.base.epochs))
         record = run_trial(
             self.plan, self.place, str(trial.trial_id), self.plan.searched.settings(values), epochs, shorter
@@ -65,7 +64,14 @@ class Tuner(base_tuner.BaseTuner):
     def on_trial_end(self, trial: Any) -> None:
         super().on_trial_end(trial)
         if self.tell is not None:
-            self.tell(Trial.load(Path(self.get_trial_dir(trial.trial_id))))
+            self.tell(self._record(trial.trial_id))
+
+    def _record(self, name: str) -> Trial:
+        """Return the record of a trial that is over; a damaged one stops the search."""
+        try:
+            return Trial.load(self.place.search / f"trial_{name}")
+        except KactError as error:
+            raise keras_tuner.errors.FatalError(str(error)) from error
 
     def save(self) -> None:
         if not self._is_worker():

@@ -3,7 +3,7 @@
 >>> from kact import Experiment
 >>> space = make_space(["learning_rate", "l2", "dropout"], Experiment())
 >>> space.entries["learning_rate"]
-Range(low=5e-05, high=0.02, scale='log', zero=0.0, points=3)
+Range(low=0.0001, high=0.01, scale='log', zero=0.0, points=3)
 >>> space.entries["l2"].decode(1e-9), space.entries["l2"].decode(0.000123456)
 (0.0, 0.0001235)
 """
@@ -61,14 +61,14 @@ def _parsed(parse: Callable[[str], str]) -> Callable[[Any], bool]:
 
 HYPERPARAMETERS: dict[str, HyperParameter] = {
     "learning_rate": HyperParameter(
-        "step size; log-uniform from a twentieth to twenty times the experiment's own",
-        lambda base: Range(rounded(base.learning_rate / 20), rounded(base.learning_rate * 20), "log"),
+        "step size; log-uniform from a tenth to ten times the experiment's own",
+        lambda base: Range(rounded(base.learning_rate / 10), rounded(base.learning_rate * 10), "log"),
         lambda value: _number(value) and value > 0,
         "above 0",
     ),
     "learning_rate_factor": HyperParameter(
-        "multiplies the optimizer's own default learning rate; log-uniform from 1/20 to 20 (with `optimizer`)",
-        lambda base: Range(0.05, 20.0, "log"),
+        "multiplies the optimizer's own default learning rate; log-uniform from 0.1 to 10 (with `optimizer`)",
+        lambda base: Range(0.1, 10.0, "log"),
         lambda value: _number(value) and value > 0,
         "above 0",
     ),
@@ -79,8 +79,8 @@ HYPERPARAMETERS: dict[str, HyperParameter] = {
         "at least 0",
     ),
     "dropout": HyperParameter(
-        "share of hidden units set to zero in training; uniform from 0 to 0.5",
-        lambda base: Range(0.0, 0.5),
+        "share of hidden units set to zero in training; a quarter of the draws 0, the others uniform up to 0.5",
+        lambda base: Range(0.0, 0.5, zero=0.25),
         lambda value: _number(value) and 0 <= value < 1,
         "at least 0 and below 1",
     ),
@@ -131,6 +131,16 @@ class Space:
     def settings(self, drawn: Mapping[str, Any]) -> dict[str, Any]:
         """Return the value of each hyper-parameter that a draw of KerasTuner stands for."""
         return {name: entry.decode(drawn[name]) for name, entry in self.entries.items()}
+
+    def draw_of(self, experiment: Experiment) -> dict[str, Any] | None:
+        """Return the draw that stands for an experiment's own settings, or None where they are not in the space."""
+        own = {
+            "width": 1.0,
+            "learning_rate_factor": experiment.learning_rate / default_learning_rate(experiment.optimizer),
+        }
+        wanted = {name: own[name] if name in own else getattr(experiment, name) for name in self.entries}
+        drawn = {name: entry.encode(wanted[name]) for name, entry in self.entries.items()}
+        return drawn if self.settings(drawn) == wanted else None
 
     def declare(self) -> keras_tuner.HyperParameters:
         """Return the space as KerasTuner wants it."""

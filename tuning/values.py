@@ -47,6 +47,12 @@ class Range:
             return 0.0
         return min(max(rounded(drawn), self.low), self.high)
 
+    def encode(self, value: float) -> float:
+        """Return a draw that stands for a value; the nearest one for a value beyond the ends."""
+        if self.zero and value == 0:
+            return (self.bottom * self.low) ** 0.5 if self.scale == "log" else (self.bottom + self.low) / 2
+        return min(max(value, self.low), self.high)
+
     def grid(self) -> list[float]:
         """Return the values that a grid takes."""
         steps = [i / (self.points - 1) for i in range(self.points)] if self.points > 1 else [0.5]
@@ -54,7 +60,7 @@ class Range:
             values = [self.low * (self.high / self.low) ** step for step in steps]
         else:
             values = [self.low + (self.high - self.low) * step for step in steps]
-        return ([0.0] if self.zero else []) + [self.decode(value) for value in values]
+        return list(dict.fromkeys(([0.0] if self.zero else []) + [self.decode(value) for value in values]))
 
     def declare(self, name: str, space: keras_tuner.HyperParameters) -> None:
         """Add the hyper-parameter to a space of KerasTuner."""
@@ -82,13 +88,18 @@ class Choice:
             return min(self.values, key=lambda value: abs(value - float(drawn)))
         return next(value for value in self.values if str(value) == drawn)
 
+    def encode(self, value: Any) -> float | str:
+        """Return the draw that stands for a value; that of the first one for a value that is none of them."""
+        found = value if value in self.values else self.values[0]
+        return float(found) if self.ordered else str(found)
+
     def grid(self) -> list[Any]:
         """Return the values that a grid takes: all."""
         return list(self.values)
 
     def declare(self, name: str, space: keras_tuner.HyperParameters) -> None:
         """Add the hyper-parameter to a space of KerasTuner."""
-        space.Choice(name, [float(value) if self.ordered else str(value) for value in self.values])
+        space.Choice(name, [self.encode(value) for value in self.values])
 
 
 def rounded(value: float) -> float:
