@@ -3,10 +3,10 @@
     python -m benchmarks.demo                 # writes benchmarks/results/demo.md
     python -m benchmarks.demo --seconds 10 --users 5 --out /dev/null
 
-A user waits half a second to a second and a half between requests, as one who reads the answer would. Six in ten requests
-are good pictures or texts, two are activation functions, two are bad: broken pictures, texts that are too long, unknown
+A user waits half a second to a second and a half between requests, as one who reads the answer would. Eight in ten
+requests are good: pictures, texts, activation functions. Two are bad: broken pictures, texts that are too long, unknown
 models, paths outside the upload folder. A good request fails if its answer is not the one that it must have; a bad one
-fails if it is answered at all, or refused with no sentence where one is due.
+fails if it is answered, or refused with no sentence where one is due.
 """
 
 from __future__ import annotations
@@ -68,7 +68,13 @@ class User(threading.Thread):
 
     def __init__(self, number: int, address: str, until: float, tally: Tally, files: dict[str, bytes]) -> None:
         super().__init__(daemon=True)
-        self.random, self.address, self.until, self.tally, self.files = random.Random(number), address, until, tally, files
+        self.random, self.address, self.until, self.tally, self.files = (
+            random.Random(number),
+            address,
+            until,
+            tally,
+            files,
+        )
 
     def run(self) -> None:
         with httpx.Client(base_url=self.address, timeout=60) as self.http:
@@ -89,7 +95,9 @@ class User(threading.Thread):
     def ask(self, kind: str) -> str:
         """Make one request and return what was wrong with its answer, or nothing."""
         if kind == "picture":
-            found, error = self.call("classify", self.upload(*self.random.choice(list(self.files.items()))), self.model())
+            found, error = self.call(
+                "classify", self.upload(*self.random.choice(list(self.files.items()))), self.model()
+            )
             return "" if found and abs(sum(found[0]["probabilities"].values()) - 1) < 1e-3 else f"{error}"
         if kind == "text":
             found, error = self.call("tag", self.random.choice(_TEXTS), "tweets-relu")
@@ -104,7 +112,9 @@ class User(threading.Thread):
         elif kind == "bad model":
             found, error = self.call("tag", "so cool", "no-such-model")
         else:
-            found, error = self.call("classify", {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}, "digits-relu")
+            found, error = self.call(
+                "classify", {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}, "digits-relu"
+            )
             return "it was answered" if found else ""
         return "it was answered" if found else "" if error else "no sentence"
 
@@ -201,8 +211,8 @@ def report(given: argparse.Namespace, tally: Tally, memory: list[int], start_sec
     return "\n".join(
         [
             "# Load on the demo", "",
-            f"`make bench-demo`: {given.users} users for {given.seconds:g} s on {os.cpu_count()} CPU cores, the users on the "
-            "same machine; each waits 0.5 to 1.5 s between requests. Seconds from the first byte of a request, upload "
+            f"`make bench-demo`: {given.users} users for {given.seconds:g} s on {os.cpu_count()} CPU cores, users on "
+            "the same machine; each waits 0.5 to 1.5 s between requests. Seconds from a request's first byte, upload "
             "included, to its whole answer.", "",
             "| request | n | failed | median | 95 % | slowest |", "| --- | --- | --- | --- | --- | --- |", *rows, "",
             f"- {total} requests, {total / given.seconds:.1f} a second; {len(tally.failed)} failed"

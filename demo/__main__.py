@@ -33,8 +33,12 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m demo", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 lets other machines in")
     parser.add_argument("--port", type=int, default=7860, help="0 takes any that is free")
-    parser.add_argument("--runs", type=Path, action="append", default=[], metavar="DIR", help="more models: your own runs")
-    parser.add_argument("--results", type=Path, action="append", default=[], metavar="DIR", help="more results: studies")
+    parser.add_argument(
+        "--runs", type=Path, action="append", default=[], metavar="DIR", help="more models: your own runs"
+    )
+    parser.add_argument(
+        "--results", type=Path, action="append", default=[], metavar="DIR", help="more results: studies"
+    )
     return parser.parse_args(arguments)
 
 

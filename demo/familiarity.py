@@ -1,4 +1,4 @@
-"""Is a picture like anything that the network was trained on? A measured rule, kept beside the run that it was made for.
+"""Is a picture like anything that the network was trained on? A measured rule, kept beside its run.
 
 The distance is Mahalanobis', of the mean of each feature map of the last convolution, to the nearest class, with one
 covariance for all classes: K. Lee et al., A simple unified framework for detecting out-of-distribution samples (2018),
@@ -152,7 +152,9 @@ def main(arguments: Sequence[str]) -> int:
     except KactError as error:
         print(error, file=sys.stderr)
         return 2
-    print(f"limit {rule.limit:.2f}; flagged: " + ", ".join(f"{name} {share:.1%}" for name, share in rule.flagged.items()))
+    print(
+        f"limit {rule.limit:.2f}; flagged: " + ", ".join(f"{name} {share:.1%}" for name, share in rule.flagged.items())
+    )
     return 0
 
 

@@ -15,8 +15,6 @@ from gradio.utils import get_upload_folder
 
 _NO_ADDRESSES = "Send the picture itself: addresses are not fetched."
 
-from gradio.events import Dependency
-
 class Picture(gr.Image):
     """An input for pictures that gives the path of what was uploaded, pasted or taken."""
 
@@ -47,8 +45,11 @@ class Picture(gr.Image):
         if str(url_or_file_path).lower().startswith(("http:", "https:")):
             raise gr.Error(_NO_ADDRESSES, print_exception=False)
         return await super().async_move_resource_to_block_cache(url_or_file_path)
-    from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
+    from collections.abc import Callable, Sequence
+    from typing import TYPE_CHECKING, Any, Literal
+
     from gradio.blocks import Block
+
     if TYPE_CHECKING:
         from gradio.components import Timer
         from gradio.components.base import Component

@@ -109,9 +109,7 @@ class Catalogue:
         """
         entry = self.entries.get(key) if isinstance(key, str) else None
         if entry is None or entry.kind != kind:
-            raise KactError.parameter(
-                "model", str(key)[:80], "one of", choices=[one.key for one in self.usable(kind)]
-            )
+            raise KactError.parameter("model", str(key)[:80], "one of", choices=[one.key for one in self.usable(kind)])
         return entry
 
     def load_all(self) -> None:
@@ -156,7 +154,9 @@ def _entry(path: Path, *, boxed: bool) -> Entry:
         given = tomllib.loads((path / "experiment.toml").read_text(encoding="utf-8"))
         if ":" in str(given.get("activation", "")):  # naming it imports it
             entry.activation = str(given["activation"])
-            entry.problem = "Its activation is a function of somebody's own; the page runs no code that comes with a run."
+            entry.problem = (
+                "Its activation is a function of somebody's own; the page runs no code that comes with a run."
+            )
             return entry
         run = Run.load(path)
         _describe(entry, run)
@@ -177,7 +177,9 @@ def _describe(entry: Entry, run: Run) -> None:
     entry.task, entry.network, entry.activation = experiment.task, experiment.model.name, experiment.activation
     entry.kind = experiment.model.input
     known = _TASKS.get(experiment.task, experiment.task)
-    entry.title = f"{known} · {experiment.activation}" if entry.boxed else f"{known} · {experiment.activation} · {entry.key}"
+    entry.title = (
+        f"{known} · {experiment.activation}" if entry.boxed else f"{known} · {experiment.activation} · {entry.key}"
+    )
     entry.accuracy = float(test["accuracy"]) if "accuracy" in test else None
     entry.parameters = int(metrics["model"]["parameters"])
 

@@ -1,7 +1,7 @@
 """Make the models in the box anew: train each recipe, keep what the page needs, say whose data it learned from.
 
-    python -m demo.training                  # all of demo/recipes
-    python -m demo.training cifar10-mish     # one
+python -m demo.training                  # all of demo/recipes
+python -m demo.training cifar10-mish     # one
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ def tab(page, name):
 def send(page, name, content):
     """Put a file into the picture input, in place of what is there."""
     tab(page, "Image")
-    clear = page.locator("#picture").get_by_label("Clear")
+    clear = page.locator("#picture").get_by_label("Remove Image")
     if clear.count():
         clear.first.click()
         page.locator("#looks .kact-hint").wait_for()
@@ -138,9 +138,9 @@ def test_noise_gets_a_plain_word(visit):
 def test_an_example_answers_at_one_click(visit):
     page, _ = visit
     tab(page, "Image")
-    page.locator("#picture").get_by_label("Clear").first.click()
+    page.locator("#picture").get_by_label("Remove Image").first.click()
     page.locator("#looks .kact-hint").wait_for()
-    page.locator(".gallery button, .gallery-item").first.click()
+    page.get_by_role("button", name="airplane").click()
     page.locator("#looks .kact-card").first.wait_for()
 
 
@@ -174,7 +174,9 @@ def test_a_file_beyond_ten_megabytes_is_told(visit):
 def test_tweets_are_tagged_with_a_legend(visit):
     page, _ = visit
     tab(page, "Tweets")
-    page.locator("#tweet textarea").fill("so cool <script>window.hacked=1</script> ${window.hacked=1} {{7*7}}\nשלום he is")
+    page.locator("#tweet textarea").fill(
+        "so cool <script>window.hacked=1</script> ${window.hacked=1} {{7*7}}\nשלום he is"
+    )
     page.get_by_role("button", name="Tag", exact=True).click()
     page.locator("#tagged .kact-token").first.wait_for()
     assert page.locator("#tagged .kact-line").count() == 2
@@ -186,7 +188,9 @@ def test_tweets_are_tagged_with_a_legend(visit):
 def test_two_taggers_show_where_they_differ_and_how_sure_they_are(visit):
     page, _ = visit
     tab(page, "Tweets")
-    page.locator("#tweet textarea").fill("ikr smh he asked fir yo last name so he can add u on fb lololol\nwanna go tho af lowkey")
+    page.locator("#tweet textarea").fill(
+        "ikr smh he asked fir yo last name so he can add u on fb lololol\nwanna go tho af lowkey"
+    )
     choose(page, "Models, one or two", "tweets · gelu")
     page.get_by_label("Show probabilities").check()
     page.get_by_role("button", name="Tag", exact=True).click()
@@ -286,10 +290,10 @@ def test_phones_and_dark_schemes(site, width, height, scheme):
     send(page, "ship.png", png(pictures.drawings()["ship"]))
     page.locator("#looks .kact-card").first.wait_for()
     for place in ("Image", "Tweets", "Activations", "Results", "Models"):
-        if page.get_by_role("tab", name=place, exact=True).count() and page.get_by_role("tab", name=place).is_visible():
+        if page.get_by_role("tab", name=place, exact=True).count():
             tab(page, place)
         else:  # tabs that do not fit are behind a button
-            page.locator("button.overflow-menu, .overflow-menu > button").first.click()
+            page.get_by_label("More tabs").click()
             page.locator(".overflow-dropdown button", has_text=place).click()
         if place == "Tweets":
             page.locator("#tweet textarea").fill("ikr smh he asked fir yo last name so he can add u on fb lololol")
