@@ -153,20 +153,17 @@ def _activations() -> None:
         page, found = views.curve_page(given, left, right), knobs.knobs(given)
         return [page, *_updates(found, len(sliders))]
 
-    def redrawn(number: int) -> Any:
-        def change(given: list[str], left: float, right: float, value: float) -> list[Any]:
+    def turned(number: int) -> Any:
+        def change(given: list[str], value: float) -> Any:
             found = knobs.knobs(given)
-            if number >= len(found):
-                return [gr.skip(), gr.skip()]
-            changed = knobs.turned(given, found[number], value)
-            return [changed, views.curve_page(changed, left, right)]
+            return knobs.turned(given, found[number], value) if number < len(found) else gr.skip()
 
         return bounded(change)
 
-    for event in (specs.input, low.release, high.release):
+    for event in (specs.change, low.release, high.release):
         event(bounded(answered), [specs, low, high], [answer, *sliders], show_progress="hidden", **_PRIVATE)
-    for number, slider in enumerate(sliders):
-        slider.release(redrawn(number), [specs, low, high, slider], [specs, answer], show_progress="hidden", **_PRIVATE)
+    for number, slider in enumerate(sliders):  # what changes the specs draws them anew
+        slider.release(turned(number), [specs, slider], specs, show_progress="hidden", **_PRIVATE)
 
 
 def _turn_knobs(specs: list[str], sliders: list[gr.Slider]) -> None:

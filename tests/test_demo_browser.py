@@ -226,7 +226,7 @@ def test_activations_are_typed_and_turned(visit):
     box.fill("leaky_relu(negative_slope=0.3)")
     box.press("Enter")
     page.locator("#curves h3", has_text="leaky_relu(negative_slope=0.3)").wait_for()
-    slider = page.locator("input[type=range][aria-label*='elu: alpha'], input[type=range][aria-label*='alpha']").first
+    slider = page.get_by_label("range slider for elu: alpha")
     slider.focus()
     slider.press("Home")
     slider.dispatch_event("pointerup")
