@@ -76,7 +76,7 @@ def build(catalogue: Catalogue, reports: dict[str, results.Report]) -> gr.Blocks
 
 def _image(catalogue: Catalogue) -> None:
     choices = views.models_choices(catalogue, "image")
-    chosen = [key for _, key in choices if key in ("cifar10-relu", "cifar10-mish")] or [key for _, key in choices[:1]]
+    chosen = _first(choices, "cifar10-relu", "cifar10-mish")
     with gr.Row():
         with gr.Column(scale=1, min_width=300):
             picture = Picture.make("Picture: upload, paste or webcam", elem_id="picture", height=300)
@@ -105,6 +105,12 @@ def _image(catalogue: Catalogue) -> None:
         )
 
 
+def _first(choices: list[tuple[str, str]], *wanted: str) -> list[str]:
+    """Return the keys that are chosen at first: those that are wanted and there, else the first."""
+    there = [key for _, key in choices]
+    return [key for key in wanted if key in there] or there[:1]
+
+
 def _tweets(catalogue: Catalogue) -> None:
     choices = views.models_choices(catalogue, "words")
     text = gr.Textbox(
@@ -112,7 +118,7 @@ def _tweets(catalogue: Catalogue) -> None:
     )
     with gr.Row():
         keys = gr.Dropdown(
-            choices, value=[key for _, key in choices[:1]], multiselect=True, max_choices=views.MOST_TAGGERS,
+            choices, value=_first(choices, "tweets-relu"), multiselect=True, max_choices=views.MOST_TAGGERS,
             label="Models, one or two", scale=3,
         )  # fmt: skip
         shown = gr.Checkbox(label="Show probabilities", scale=1, min_width=160)

@@ -34,7 +34,7 @@ def test_the_box_is_whole_and_small(catalogue):
     assert sum(file.stat().st_size for file in BOX.rglob("*") if file.is_file()) < 5 * 2**20
     assert all((one.path / "ATTRIBUTION.md").is_file() for one in boxed)
     assert len({one.activation for one in boxed if one.task == "cifar10"}) >= 3
-    assert min(one.accuracy for one in boxed if one.task == "cifar10") > 0.7
+    assert min(one.accuracy for one in boxed if one.task == "cifar10") > 0.65
 
 
 def test_each_network_says_what_the_run_of_it_says(catalogue):
