@@ -3,10 +3,10 @@
     python -m benchmarks.demo                 # writes benchmarks/results/demo.md
     python -m benchmarks.demo --seconds 10 --users 5 --out /dev/null
 
-A user waits half a second to a second and a half between requests, as one who reads the answer would. Six in ten requests
-are good pictures or texts, two are activation functions, two are bad: broken pictures, texts that are too long, unknown
+A user waits half a second to a second and a half between requests, as one who reads the answer would. Eight in ten
+requests are good: pictures, texts, activation functions. Two are bad: broken pictures, texts that are too long, unknown
 models, paths outside the upload folder. A good request fails if its answer is not the one that it must have; a bad one
-fails if it is answered at all, or refused with no sentence where one is due.
+fails if it is answered, or refused with no sentence where one is due.
 """
 
 from __future__ import annotations
@@ -211,8 +211,8 @@ def report(given: argparse.Namespace, tally: Tally, memory: list[int], start_sec
     return "\n".join(
         [
             "# Load on the demo", "",
-            f"`make bench-demo`: {given.users} users for {given.seconds:g} s on {os.cpu_count()} CPU cores, the users on the "
-            "same machine; each waits 0.5 to 1.5 s between requests. Seconds from the first byte of a request, upload "
+            f"`make bench-demo`: {given.users} users for {given.seconds:g} s on {os.cpu_count()} CPU cores, users on "
+            "the same machine; each waits 0.5 to 1.5 s between requests. Seconds from a request's first byte, upload "
             "included, to its whole answer.", "",
             "| request | n | failed | median | 95 % | slowest |", "| --- | --- | --- | --- | --- | --- |", *rows, "",
             f"- {total} requests, {total / given.seconds:.1f} a second; {len(tally.failed)} failed"

@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
+import functools
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from demo import pictures, results, uploads, views
+from demo import knobs, pictures, results, uploads, views
 from demo.inputs import Picture
 from demo.models import Catalogue
 from demo.serving import bounded
@@ -39,7 +40,8 @@ THEME = gr.themes.Base(
 TWEETS = [
     "ikr smh he asked fir yo last name so he can add u on fb lololol",
     "@jane I'm gonna see Inception tonight!!! #cantwait :D http://example.org/x",
-    "New album out now, 10 songs for $5 \U0001f600\U0001f3fd\nthere's no way lebron leaves cleveland\nRT @bob: good morning y'all",
+    "New album out now, 10 songs for $5 \U0001f600\U0001f3fd\nthere's no way lebron leaves cleveland\n"
+    "RT @bob: good morning y'all",
 ]
 _PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 
@@ -74,7 +76,7 @@ def build(catalogue: Catalogue, reports: dict[str, results.Report]) -> gr.Blocks
 
 def _image(catalogue: Catalogue) -> None:
     choices = views.models_choices(catalogue, "image")
-    chosen = [key for _, key in choices if key in ("cifar10-relu", "cifar10-mish")] or [key for _, key in choices[:1]]
+    chosen = _first(choices, "cifar10-relu", "cifar10-mish")
     with gr.Row():
         with gr.Column(scale=1, min_width=300):
             picture = Picture.make("Picture: upload, paste or webcam", elem_id="picture", height=300)
@@ -82,7 +84,11 @@ def _image(catalogue: Catalogue) -> None:
                 choices, value=chosen, multiselect=True, max_choices=views.MOST_LOOKS, label="Models, up to four"
             )
             button = gr.Button("What is it?", variant="primary")
-            gr.Examples(_examples(), picture, label="Examples, drawn for this page", cache_examples=False)
+            _html('<p class="kact-small">Examples, drawn for this page</p>')
+            with gr.Row(elem_classes="kact-examples"):
+                examples = {
+                    path: gr.Button(name, icon=path, size="sm", min_width=96) for name, path in _examples().items()
+                }
         with gr.Column(scale=2, min_width=320):
             answer = _html(_hint("Choose a picture: each model says what it sees, side by side."), elem_id="looks")
 
@@ -91,10 +97,18 @@ def _image(catalogue: Catalogue) -> None:
             return _hint("Choose a picture: each model says what it sees, side by side.")
         return views.look_page(catalogue, uploads.read_picture(path, Picture.folder()), chosen_keys)
 
+    for path, example in examples.items():
+        example.click(functools.partial(str, path), None, picture, show_progress="hidden", **_PRIVATE)
     for event in (picture.change, button.click, keys.change):
         event(
             bounded(answered), [picture, keys], answer, show_progress="minimal", trigger_mode="always_last", **_PRIVATE
         )
+
+
+def _first(choices: list[tuple[str, str]], *wanted: str) -> list[str]:
+    """Return the keys that are chosen at first: those that are wanted and there, else the first."""
+    there = [key for _, key in choices]
+    return [key for key in wanted if key in there] or there[:1]
 
 
 def _tweets(catalogue: Catalogue) -> None:
@@ -104,7 +118,7 @@ def _tweets(catalogue: Catalogue) -> None:
     )
     with gr.Row():
         keys = gr.Dropdown(
-            choices, value=[key for _, key in choices[:1]], multiselect=True, max_choices=views.MOST_TAGGERS,
+            choices, value=_first(choices, "tweets-relu"), multiselect=True, max_choices=views.MOST_TAGGERS,
             label="Models, one or two", scale=3,
         )  # fmt: skip
         shown = gr.Checkbox(label="Show probabilities", scale=1, min_width=160)
@@ -130,44 +144,41 @@ def _tweets(catalogue: Catalogue) -> None:
 def _activations() -> None:
     start = ["relu", "mish", "elu"]
     specs = gr.Dropdown(
-        sorted(activations.ACTIVATIONS), value=start, multiselect=True, max_choices=views.MOST_CURVES,
+        sorted(activations.ACTIVATIONS), value=start, multiselect=True, max_choices=knobs.MOST_CURVES,
         allow_custom_value=True, label="Activations, up to five: choose, or type one such as elu(alpha=2)",
         elem_id="specs",
     )  # fmt: skip
     with gr.Row():
         low = gr.Slider(-20, 0, value=-5, step=0.5, label="From")
         high = gr.Slider(0.5, 20, value=5, step=0.5, label="To")
-    sliders = [gr.Slider(0, 1, visible=False, label="parameter") for _ in range(2 * views.MOST_CURVES)]
+    sliders = [gr.Slider(0, 1, visible=False, label="parameter") for _ in range(2 * knobs.MOST_CURVES)]
     answer = _html(views.curve_page(start), elem_id="curves")
     _turn_knobs(start, sliders)
 
     def answered(given: list[str], left: float, right: float) -> list[Any]:
-        page, found = views.curve_page(given, left, right), views.knobs(given)
+        page, found = views.curve_page(given, left, right), knobs.knobs(given)
         return [page, *_updates(found, len(sliders))]
 
-    def redrawn(number: int) -> Any:
-        def change(given: list[str], left: float, right: float, value: float) -> list[Any]:
-            found = views.knobs(given)
-            if number >= len(found):
-                return [gr.skip(), gr.skip()]
-            changed = views.turned(given, found[number], value)
-            return [changed, views.curve_page(changed, left, right)]
+    def turned(number: int) -> Any:
+        def change(given: list[str], value: float) -> Any:
+            found = knobs.knobs(given)
+            return knobs.turned(given, found[number], value) if number < len(found) else gr.skip()
 
         return bounded(change)
 
-    for event in (specs.input, low.release, high.release):
+    for event in (specs.change, low.release, high.release):
         event(bounded(answered), [specs, low, high], [answer, *sliders], show_progress="hidden", **_PRIVATE)
-    for number, slider in enumerate(sliders):
-        slider.release(redrawn(number), [specs, low, high, slider], [specs, answer], show_progress="hidden", **_PRIVATE)
+    for number, slider in enumerate(sliders):  # what changes the specs draws them anew
+        slider.release(turned(number), [specs, slider], specs, show_progress="hidden", **_PRIVATE)
 
 
 def _turn_knobs(specs: list[str], sliders: list[gr.Slider]) -> None:
-    for slider, knob in zip(sliders, views.knobs(specs), strict=False):
+    for slider, knob in zip(sliders, knobs.knobs(specs), strict=False):
         slider.visible, slider.label = True, f"{knob.spec}: {knob.parameter}"
         slider.minimum, slider.maximum, slider.value, slider.step = knob.low, knob.high, knob.value, 0.01
 
 
-def _updates(found: list[views.Knob], count: int) -> list[Any]:
+def _updates(found: list[knobs.Knob], count: int) -> list[Any]:
     shown = [
         gr.Slider(
             minimum=one.low, maximum=one.high, value=one.value, step=0.01, visible=True,
@@ -218,13 +229,12 @@ def _endpoints(catalogue: Catalogue) -> None:
     )  # fmt: skip
 
 
-def _examples() -> list[list[str]]:
+def _examples() -> dict[str, str]:
     folder = Path(tempfile.mkdtemp(prefix="kact-demo-"))
-    found = []
+    files = {name: str(folder / f"{name}.png") for name in pictures.drawings()}
     for name, drawing in pictures.drawings().items():
-        drawing.save(folder / f"{name}.png")
-        found.append([str(folder / f"{name}.png")])
-    return found
+        drawing.save(files[name])
+    return files
 
 
 def _html(value: str, **options: Any) -> gr.HTML:

@@ -1,4 +1,4 @@
-"""Is a picture like anything that the network was trained on? A measured rule, kept beside the run that it was made for.
+"""Is a picture like anything that the network was trained on? A measured rule, kept beside its run.
 
 The distance is Mahalanobis', of the mean of each feature map of the last convolution, to the nearest class, with one
 covariance for all classes: K. Lee et al., A simple unified framework for detecting out-of-distribution samples (2018),

@@ -41,7 +41,7 @@ class Report:
 
 
 def find_reports(folders: Sequence[str | Path]) -> dict[str, Report]:
-    """Return the reports in some folders by title: every Markdown file of the first, `report.md` of the studies below."""
+    """Return the reports in some folders by title: each Markdown file in them, and `report.md` of the studies below."""
     found: dict[str, Report] = {}
     for folder in map(Path, folders):
         files = sorted(folder.glob("*.md"))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from markupsafe import Markup
 
 from demo import figures, pictures
 from demo.familiarity import SHARE, features_of
+from demo.knobs import MOST_CURVES, safe_spec
 from demo.models import Catalogue, Entry
 from demo.pages import percent, render
 from kact import KactError, activations, curves, tasks
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from kact.predict import Prediction, TaggedToken
 
-MOST_LOOKS, MOST_TAGGERS, MOST_CURVES = 4, 2, 5
+MOST_LOOKS, MOST_TAGGERS = 4, 2
 LONGEST_TEXT, MOST_LINES = 10_000, 100
 FARTHEST = 50.0  # that the page draws curves to, from zero
 
@@ -226,7 +227,8 @@ def _within_limits(text: object) -> str:
 
 
 def _chosen(catalogue: Catalogue, keys: object, kind: str, most: int) -> list[Entry]:
-    names = list(dict.fromkeys([keys] if isinstance(keys, str) else keys if isinstance(keys, list | tuple) else []))
+    given = [keys] if isinstance(keys, str) else keys if isinstance(keys, list | tuple) else []
+    names = list(dict.fromkeys(map(str, given)))
     if not names:
         raise KactError("No model is chosen.", "Choose one.")
     if len(names) > most:
@@ -270,19 +272,6 @@ def curve_values(spec: str, low: float = -5.0, high: float = 5.0, points: int = 
     return {**described, "x": curve.x.tolist(), "y": curve.y.tolist(), "slope": curve.slope.tolist()}
 
 
-def safe_spec(spec: object) -> str:
-    """Return the canonical spelling of an activation of the table; `package.module:function` would import a stranger's.
-
-    Raises:
-        KactError: for that, or an unusable spec.
-    """
-    if isinstance(spec, str) and ":" in spec:
-        raise KactError("The page draws the activations of its list only, not functions of somebody's own.")
-    if not isinstance(spec, str) or len(spec) > 200:
-        raise KactError("An activation is a name, such as mish or elu(alpha=2).")
-    return activations.canonical_spec(spec)
-
-
 def _sampled(specs: object, low: float, high: float) -> dict[str, curves.Curve]:
     given = [specs] if isinstance(specs, str) else list(specs) if isinstance(specs, list | tuple) else []
     names = list(dict.fromkeys(safe_spec(spec) for spec in given[: 4 * MOST_CURVES]))
@@ -298,57 +287,6 @@ def _ends(low: object, high: object) -> tuple[float, float]:
     if len(numbers) != 2 or not -FARTHEST <= numbers[0] < numbers[1] <= FARTHEST:
         raise KactError(f"The ends must be two numbers in order, within ±{FARTHEST:g}.")
     return numbers[0], numbers[1]
-
-
-@dataclass(frozen=True)
-class Knob:
-    """A slider for one parameter of one activation.
-
-    Attributes:
-        spec: the activation, as it is now.
-        parameter: its name.
-        value: as it is now.
-        low, high: what the slider goes through; every value in between is usable.
-    """
-
-    spec: str
-    parameter: str
-    value: float
-    low: float
-    high: float
-
-
-def knobs(specs: Sequence[str]) -> list[Knob]:
-    """Return a slider for each parameter of each activation.
-
-    >>> [(one.parameter, one.low, one.high) for one in knobs(["rrelu", "mish", "elu(alpha=9)"])]
-    [('lower', 0.0, 0.3333333333333333), ('upper', 0.125, 1.0), ('alpha', 0.05, 9.0)]
-    """
-    found = []
-    for name in dict.fromkeys(safe_spec(spec) for spec in specs[:MOST_CURVES]):
-        record, parameters = activations.resolve(name)
-        for parameter, value in parameters.items():
-            tried = [0.0, 0.01, 0.05, 1 / 8, 1 / 3, 0.5, 0.99, 1.0, 2.0, 4.0, value]
-            usable = [one for one in tried if _holds(record, {**parameters, parameter: one})]
-            found.append(Knob(name, parameter, value, min(usable), max(usable)))
-    return found
-
-
-def _holds(record: activations.Activation, parameters: Mapping[str, float]) -> bool:
-    return all(condition(parameters) for condition in record.conditions.values())
-
-
-def turned(specs: Sequence[str], knob: Knob, value: float) -> list[str]:
-    """Return the specs with one parameter of one of them changed.
-
-    >>> turned(["relu", "elu"], knobs(["elu"])[0], 0.5)
-    ['relu', 'elu(alpha=0.5)']
-    """
-    name = knob.spec.partition("(")[0]
-    _, parameters = activations.resolve(knob.spec)
-    written = ", ".join(f"{key}={one!r}" for key, one in {**parameters, knob.parameter: float(value)}.items())
-    changed = safe_spec(f"{name}({written})")
-    return [changed if safe_spec(one) == knob.spec else safe_spec(one) for one in specs]
 
 
 def models_page(catalogue: Catalogue) -> str:

@@ -11,7 +11,6 @@ transparent, brought to 8 bits and to the wanted size and channels.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +27,7 @@ FITS = ("stretch", "crop", "pad")
 
 
 def open_image(
-    path: str | Path, *, formats: Sequence[str] | None = None, largest_pixels: int = LARGEST_PIXELS
+    path: str | Path, *, formats: list[str] | None = None, largest_pixels: int = LARGEST_PIXELS
 ) -> Image.Image:
     """Open and decode an image file, upright; of an animation the first frame.
 

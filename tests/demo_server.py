@@ -24,12 +24,14 @@ def served(*arguments, **environment):
 
 def address_of(process):
     """Return the address that a starting page prints, once all of its models are in memory."""
+    printed = []
     for line in process.stdout:
+        printed.append(line)
         if found := re.search(r"http://\S+/", line):
             address = found[0].rstrip("/")
             break
     else:
-        raise AssertionError(f"the page did not start: {process.wait()}")
+        raise AssertionError(f"the page did not start: {''.join(printed)[-2000:]}")
     for _ in range(600):
         with contextlib.suppress(OSError), urllib.request.urlopen(f"{address}/health") as answer:
             if answer.status == 200:

@@ -79,7 +79,8 @@ def test_bad_pictures_are_refused_in_words(http, name):
     "given",
     [
         picture("/etc/passwd"), picture("http://127.0.0.1:1/x.png"), picture("HTTPS://example.org/x.png"),
-        picture("x", url="data:image/png;base64,aaaa"), picture("../../etc/passwd"), picture("a\0b"), None, 5, "/etc/passwd",
+        picture("x", url="data:image/png;base64,aaaa"), picture("../../etc/passwd"), picture("a\0b"), None, 5,
+        "/etc/passwd",
         picture("/tmp/gradio/../../etc/passwd"), {}, [],
     ],
 )  # fmt: skip

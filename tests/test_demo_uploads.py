@@ -45,7 +45,7 @@ def test_a_file_elsewhere_is_refused(tmp_path):
     secret = write(tmp_path, "secret.png", encoded(Image.new("RGB", (4, 4)), "PNG"))
     (tmp_path / "uploads" / "link.png").symlink_to(secret)
     for path in (secret, tmp_path / "uploads" / ".." / "secret.png", tmp_path / "uploads" / "link.png", "/etc/passwd"):
-        with pytest.raises(KactError, match="not? picture|no picture"):
+        with pytest.raises(KactError, match="no picture"):
             uploads.read_picture(path, tmp_path / "uploads")
 
 
