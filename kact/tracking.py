@@ -24,8 +24,8 @@ from kact.errors import KactError
 
 if TYPE_CHECKING:
     from kact.experiment import Experiment
+    from kact.progress import Progress
     from kact.runs import Row, Run
-    from kact.train import Progress
 
 PROJECT = "kact"
 TRACKERS = ("tensorboard", "trackio", "wandb")

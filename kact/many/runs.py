@@ -14,7 +14,8 @@ from kact.experiment import Experiment
 from kact.many.groups import TOGETHER, groups, packs, why_alone, why_slower
 from kact.runs import Run, RunDirectory
 from kact.spec import choose
-from kact.train import Training, run
+from kact.train import run
+from kact.training import Training
 
 if TYPE_CHECKING:
     from kact.many.stack import Stack
