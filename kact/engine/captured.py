@@ -58,11 +58,12 @@ class CapturedEngine(StockEngine):
             return super().train_epoch(batches, on_batch)
         backend.reseed(self.model, batches.seed, batches.epoch)
         self.model.reset_metrics()
+        order = batches.order if isinstance(batches, TokenBatches) else self._sent(batches.order)
         for number in range(len(batches)):
-            chosen = batches.order[number * batches.batch_size : (number + 1) * batches.batch_size]
-            given = self._batch(batches.split, chosen)
+            part = slice(number * batches.batch_size, (number + 1) * batches.batch_size)
+            given = self._batch(batches.split, order[part])
             if isinstance(batches, EpochBatches) and batches.drawn:
-                given[0] = self._sent(batches.changed(given[0].cpu().numpy(), chosen))
+                given[0] = self._sent(batches.changed(given[0].cpu().numpy(), batches.order[part]))
             self._steps.train(given)
             if on_batch is not None:
                 on_batch(number + 1)
@@ -104,15 +105,20 @@ class CapturedEngine(StockEngine):
         output: np.ndarray = self._steps.predict(given)[:count].float().cpu().numpy()
         return output
 
-    def _batch(self, split: Split | EncodedSplit, chosen: np.ndarray) -> list[torch.Tensor]:
-        """Return what a training step takes: inputs, labels, and for sentences the weights of the labels."""
+    def _batch(self, split: Split | EncodedSplit, chosen: Any) -> list[torch.Tensor]:
+        """Return what a training step takes: inputs, labels, and for sentences the weights of the labels.
+
+        Args:
+            split: the examples.
+            chosen: rows of it, an array, or for images a tensor on the device, which nothing has to wait for.
+        """
         if isinstance(split, EncodedSplit):
             inputs, labels = split.take(chosen)
             arrays = *(inputs[name] for name in self._steps.names), *weighted(labels, self.model.output_shape[-1])
             return [self._sent(array) for array in arrays]
         if id(split) not in self._on_device:  # all of it, sent there once
             self._on_device = {id(split): (split, *(self._sent(np.array(array)) for array in split.arrays()))}
-        rows = self._sent(chosen)
+        rows = chosen if isinstance(chosen, torch.Tensor) else self._sent(chosen)
         return [held.index_select(0, rows) for held in self._on_device[id(split)][1:]]
 
     def _sent(self, array: np.ndarray) -> torch.Tensor:
