@@ -110,7 +110,7 @@ def duration(seconds: float) -> str:
 
     Example:
         >>> duration(42), duration(4000), duration(200_000)
-        ('42 s', '1 h 07 min', '2 days 8 h')
+        ('42 s', '1 h 07 min', '2 days 7 h')
     """
     if seconds < 100:
         return f"{seconds:.0f} s"
