@@ -49,7 +49,7 @@ def knobs(specs: Sequence[str]) -> list[Knob]:
     """Return a slider for each parameter of each activation.
 
     >>> [(one.parameter, one.low, one.high) for one in knobs(["rrelu", "mish", "elu(alpha=9)"])]
-    [('lower', 0.0, 0.3333333333333333), ('upper', 0.125, 1.0), ('alpha', 0.05, 9.0)]
+    [('lower', 0.0, 0.3333333333333333), ('upper', 0.125, 1.0), ('alpha', 0.01, 9.0)]
     """
     found = []
     for name in dict.fromkeys(safe_spec(spec) for spec in specs[:MOST_CURVES]):

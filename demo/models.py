@@ -2,7 +2,7 @@
 
 >>> box = Catalogue([BOX])
 >>> [entry.title for entry in box.usable("words")][:1]
-['tweets · relu']
+['tweets · gelu']
 """
 
 from __future__ import annotations
