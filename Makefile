@@ -69,7 +69,7 @@ tune: $(VENV)/.tuning  ## search settings: TASK=digits MODEL= TUNER= TRIALS= EPO
 test: $(VENV)/.test  ## run all tests on the torch backend, offline
 	@KERAS_BACKEND=torch $(RUN) -m $(PYTEST)
 
-test-backends: $(VENV)/.backends $(VENV)/.tuning  ## run the same tests on each of BACKENDS="torch tensorflow jax"
+test-backends: $(VENV)/.backends  ## run the same tests on each of BACKENDS="torch tensorflow jax"
 	@for backend in $(BACKENDS); do \
 		echo "== $$backend"; KERAS_BACKEND=$$backend $(RUN) -m $(PYTEST) || exit 1; done
 

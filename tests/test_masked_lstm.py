@@ -72,14 +72,21 @@ def test_random_masks(seed):
 
 
 @pytest.mark.skipif(backend.name() != "torch", reason="elsewhere it is Keras' own layer")
+@pytest.mark.parametrize("go_backwards", [False, True])
+@pytest.mark.parametrize("zero_output_for_mask", [False, True])
 @pytest.mark.parametrize("return_state", [False, True])
 @pytest.mark.parametrize("mask", MASKS)
-def test_gradients(mask, return_state):
+def test_gradients(mask, return_state, zero_output_for_mask, go_backwards):
     """By inputs, weights and initial states, of a sum that weighs every output and state differently."""
     import torch
 
     found = []
-    for layer in pair(return_sequences=True, return_state=return_state):
+    for layer in pair(
+        return_sequences=True,
+        return_state=return_state,
+        zero_output_for_mask=zero_output_for_mask,
+        go_backwards=go_backwards,
+    ):
         arrays, states = data()
         inputs, *given = (torch.tensor(array, requires_grad=True) for array in (arrays, *states))
         results = layer(inputs, mask=MASKS[mask], initial_state=given)

@@ -71,9 +71,12 @@ class MaskedLSTM(keras.layers.LSTM):
             mask = mask.flip(1)
         order = torch.argsort((~mask).to(torch.uint8), dim=1, stable=True)  # real steps first, in their order
         back = torch.argsort(order, dim=1, stable=True) * batch + rows  # (batch, time): where each step goes
-        order = steps - 1 - order if self.go_backwards else order
         there = (rows * steps + order).t()  # (time, batch): where each step comes from
-        packed = moved(sequences.reshape(batch * steps, -1), there, back)  # (time, batch, features)
+        if self.go_backwards:  # the same of the sequences, which lie the other way round
+            read, given_back = (rows * steps + steps - 1 - order).t(), back.flip(1)
+        else:
+            read, given_back = there, back
+        packed = moved(sequences.reshape(batch * steps, -1), read, given_back)  # (time, batch, features)
         length = mask.sum(dim=1)  # (batch,)
         held = None
         if self.return_state or self.stateful:  # what lies under the mask must leave the carry alone

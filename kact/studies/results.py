@@ -105,12 +105,11 @@ class ResultsTable:
         """Open the file for writing, and make its table where it has none."""
         connection = sqlite3.connect(self.path, timeout=self.timeout_seconds)
         try:
-            self._check_version(connection)
+            version = self._check_version(connection)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")  # a row that is told of survives a power cut
-            with connection:
-                connection.execute(_SCHEMA)
-                connection.execute(f"PRAGMA user_version = {VERSION}")
+            if version != VERSION:  # in one transaction: nobody sees a table without its version
+                connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA}; PRAGMA user_version = {VERSION}; COMMIT")
         except BaseException:
             connection.close()
             raise
@@ -131,8 +130,9 @@ class ResultsTable:
         return sqlite3.connect(f"{self.path.absolute().as_uri()}?{mode}", uri=True, timeout=self.timeout_seconds)
 
     def _check_version(self, connection: sqlite3.Connection) -> int:
-        version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+        # In this order: another process may make the table, and note its version with it, between the two.
         tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        version = int(connection.execute("PRAGMA user_version").fetchone()[0])
         if version != VERSION and (version or tables):
             raise KactError(
                 f"The results in '{self.path}' are of version {version}, and this kact reads version {VERSION}.",
