@@ -83,8 +83,9 @@ needs_torch = pytest.mark.skipif(backend.name() != "torch", reason="runs train t
     [
         {"dropout": 0.3, "augment": ("shift(pixels=1)",), "test_curve": True},
         {"model": CNN, "batch_norm": True, "dropout": 0.2, "optimizer": "nesterov", "schedule": "one_cycle"},
+        {"train_on": "train+validation", "keep": "last"},
     ],
-    ids=["mlp", "cnn"],
+    ids=["mlp", "cnn", "trained on all"],
 )
 def test_each_run_is_what_it_would_be_alone(tmp_path, changes):
     experiments = several(**changes)

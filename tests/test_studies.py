@@ -129,6 +129,11 @@ TWICE = 'compare = "activation"\n[base]\ntask = "digits"\n[grid]\nactivation = [
         (FILE + '[[zip]]\nactivation = ["elu"]\n', r"'activation' is given twice"),
         (FILE + "[tune]\nseeds = 2\n", r"\[tune\] has nothing to choose"),
         (FILE + '[tune]\nl2 = [0.1]\nwithin = ["task"]\n', r"'within'.*activation"),
+        (
+            FILE.replace("epochs = 4", 'epochs = 4\ntrain_on = "train+validation"\nkeep = "last"')
+            + "[tune]\nl2 = [0.1]\n",
+            r"chooses on validation.*leaves none",
+        ),
         (FILE + "[[published]]\naccuracy = 0.5\n", r"'published'.*cell"),
         (FILE + '[[published]]\ncell = { activation = "elu" }\n', r"published cell activation.*relu, mish"),
         (FILE.replace("seeds = 2", "title = 'x'"), r"'quick' parameter.*'title'"),

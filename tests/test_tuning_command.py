@@ -114,6 +114,7 @@ def test_a_search_without_one_finished_trial_says_so(base, tmp_path, fake, capsy
         (["--workers", "-1"], "at least 1"),
         (["--space", "nowhere.toml"], "There is no space file"),
         (["--device", "tpu"], "device"),
+        (["--config", "tweets-bilstm-full"], "leaves none"),
     ],
 )
 def test_bad_input_is_one_or_two_lines_and_exit_code_2(flags, words, tmp_path, capsys):

@@ -61,6 +61,11 @@ class Plan:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise KactError.parameter(name, value, "a whole number, at least 1")
+        if self.base.train_on != "train":
+            raise KactError(
+                f"A search chooses on validation, and train_on={self.base.train_on!r} leaves none.",
+                "Search with train_on='train', and give best.toml --train-on afterwards.",
+            )
         if self.trials is None and self.tuner in ("bayesian", "random"):
             raise KactError(f"The {self.tuner} tuner goes on for ever unless it is told a number of trials.")
 

@@ -65,7 +65,7 @@ def groups(experiments: Sequence[Experiment]) -> list[list[Experiment]]:
     found: dict[str, list[Experiment]] = {}
     for experiment in experiments:
         alike = experiment.replace(
-            learning_rate=1.0, l2=0.0, monitor="accuracy", keep="best", patience=None, stop_below=None, test_curve=False
+            learning_rate=1.0, l2=0.0, monitor="accuracy", keep="last", patience=None, stop_below=None, test_curve=False
         )
         if experiment.schedule == "constant":
             alike = alike.replace(epochs=1)

@@ -197,5 +197,9 @@ def _batches(member: Training, epoch: int | None = None) -> EpochBatches:
 
 def _line(members: list[Training], seconds: float) -> str:
     row = [member.checkpoint.history[-1] for member in members]
-    low, high = min(one["validation_accuracy"] for one in row), max(one["validation_accuracy"] for one in row)
-    return f"epoch {row[0]['epoch']}  {len(row)} runs  validation accuracy {low:.4f} to {high:.4f}  {seconds:.1f} s"
+    split = (
+        "validation" if "validation_accuracy" in row[0] else "train"
+    )  # which is all there is where both are trained on
+    scores = [one[f"{split}_accuracy"] for one in row]
+    low, high = min(scores), max(scores)
+    return f"epoch {row[0]['epoch']}  {len(row)} runs  {split} accuracy {low:.4f} to {high:.4f}  {seconds:.1f} s"

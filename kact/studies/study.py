@@ -241,6 +241,12 @@ class Study:
             if bare.count(name) > 1:
                 raise KactError(f"The factor {name!r} is given twice.", "Name it once in [grid], [[zip]] and [tune].")
         choose(self.compare, self.factors, {}, "compare", "Name a factor of [grid] or [[zip]].")
+        trained_on = {self.base.get("train_on", "train"), *self.factors.get("train_on", ())}
+        if self.tune is not None and trained_on != {"train"}:
+            raise KactError(
+                "A study that tunes chooses on validation, and train_on='train+validation' leaves none.",
+                "Take train_on or [tune] out.",
+            )
         for name in self.tune.within if self.tune else ():
             choose(name, self.factors, {}, "within", "Name a factor of [grid] or [[zip]].")
 
