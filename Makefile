@@ -18,10 +18,12 @@ TUNE_FLAGS = $(if $(SPACE),--space $(SPACE)) $(if $(and $(SPACE),$(filter file,$
 	$(if $(MODEL),--model $(MODEL)) $(if $(ACTIVATION),--activation "$(ACTIVATION)") $(if $(EPOCHS),--epochs $(EPOCHS)) \
 	$(if $(TUNER),--tuner $(TUNER)) $(if $(TRIALS),--trials $(TRIALS)) $(if $(WORKERS),--workers $(WORKERS)) $(ARGS)
 
+# make study STUDY=cifar-lenet ARGS="--quick --seeds 2"; make report STUDY=cifar-lenet
+STUDY ?= tweets-window
 PORT ?= 7860
 
 .DEFAULT_GOAL := help
-.PHONY: help install train tune test test-backends demo demo-models test-demo bench-demo lint bench bench-gpu format clean bench-statistics
+.PHONY: help install train study report tune test test-backends demo demo-models test-demo bench-demo lint bench bench-gpu format clean bench-statistics
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +50,10 @@ $(VENV)/.bench: $(VENV)/.installed
 	@$(INSTALL) --editable '.[dev,bench,tensorflow,jax]'
 	@touch $@
 
+$(VENV)/.report: $(VENV)/.installed
+	@$(INSTALL) --editable '.[dev,report]'
+	@touch $@
+
 $(VENV)/.tuning: $(VENV)/.installed
 	@echo "Installing KerasTuner into $(VENV) (once) ..."
 	@$(INSTALL) --editable '.[dev,tuning]'
@@ -65,6 +71,12 @@ train: $(VENV)/.installed  ## train: TASK=digits MODEL= ACTIVATION= EPOCHS= ARGS
 
 tune: $(VENV)/.tuning  ## search settings: TASK=digits MODEL= TUNER= TRIALS= EPOCHS= ACTIVATION= WORKERS= SPACE=
 	@$(RUN) -m tuning $(TUNE_FLAGS)
+
+study: $(VENV)/.report  ## run a study, or what is missing of it: STUDY=tweets-window ARGS="--quick"
+	@$(RUN) -m kact study run $(STUDY) $(ARGS)
+
+report: $(VENV)/.report  ## write what a study found as one page: STUDY=tweets-window
+	@$(RUN) -m kact report $(STUDY) $(ARGS)
 
 test: $(VENV)/.test  ## run all tests on the torch backend, offline
 	@KERAS_BACKEND=torch $(RUN) -m $(PYTEST)
