@@ -30,14 +30,14 @@ def why_alone(experiment: Experiment) -> str | None:
         >>> why_alone(Experiment(precision="bfloat16"))
         'its precision is bfloat16'
     """
-    if backend.name() != "torch":
-        return f"runs train together on the torch backend only, and this is {backend.name()}"
     if experiment.precision not in ("float32", "tf32"):
         return f"its precision is {experiment.precision}"
     if experiment.backbone is not None:
         return "it starts from a backbone"
     if tasks.get_record(experiment.task).input != "image":
         return "sentences come in too many lengths"
+    if backend.name() != "torch":
+        return f"runs train together on the torch backend only, and this is {backend.name()}"
     return None
 
 

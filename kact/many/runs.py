@@ -57,8 +57,8 @@ def run_many(
         >>> import tempfile
         >>> rates = [Experiment(epochs=2, learning_rate=rate) for rate in (0.001, 0.01)]
         >>> finished = run_many(rates, out=tempfile.mkdtemp())
-        >>> finished[0].metrics["provenance"]["step"]
-        {'kind': 'many', 'reason': None, 'members': 2}
+        >>> [one.experiment.learning_rate for one in finished]
+        [0.001, 0.01]
     """
     choose(together, TOGETHER, {}, "together")
     tell = tell or (lambda line: None)
