@@ -88,6 +88,7 @@ def start(host: str, port: int, runs: Sequence[Path], results: Sequence[Path], q
         run_history=False,
         mcp_server=False,
         max_file_size=uploads.LARGEST_BYTES,
+        state_session_capacity=app.SESSIONS,
         footer_links=["api"],
         theme=app.THEME,
         css_paths=[app.CSS],

@@ -21,6 +21,7 @@ from kact import KactError, activations
 CSS = Path(__file__).with_name("page.css")
 QUEUE, TOGETHER = 100, 4  # requests that wait at most; that are answered at once
 KEPT_SECONDS = 600  # uploads
+SESSIONS = 200  # of visitors, kept at most: each takes some 160 kB, and each call of an endpoint is one
 
 _SYSTEM = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif"]
 _MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
