@@ -1,7 +1,8 @@
 """Which experiments can train at once, and which should.
 
-What `auto` does was measured with `python -m benchmarks.many`: on a CPU stacked dense layers train faster at every size
-tried, and stacked convolutions slower than one run after another; on CUDA everything that can is stacked.
+What `auto` does was measured with `python -m benchmarks.many` (benchmarks/results/cpu.md): on a CPU stacked dense
+layers train faster, up to four times for small ones and no faster for large ones, and stacked convolutions slower than
+one run after another; on CUDA, where nobody has measured, everything that can is stacked.
 
 >>> from kact.experiment import Experiment
 >>> mlp = Experiment(model="mlp")
