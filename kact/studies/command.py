@@ -84,8 +84,10 @@ def _show(arguments: list[str]) -> int:
         if probe:
             backend.select_default()
             from kact.studies.probe import estimate
+            from kact.studies.workers import one_thread
 
-            print(estimate_in_words(estimate(study), _workers(workers)))
+            with one_thread():  # as a worker trains
+                print(estimate_in_words(estimate(study), _workers(workers)))
         return 0
 
     return tyro.cli(show, args=arguments, prog="kact study show")

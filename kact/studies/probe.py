@@ -19,7 +19,7 @@ from kact.experiment import Experiment
 from kact.studies.row import STAGES
 from kact.studies.study import Study
 
-_STEPS = 8
+_STEPS = 32
 _ALIKE = ("activation", "learning_rate", "l2", "initializer", "seed", "epochs", "keep", "monitor", "loss", "schedule")
 
 

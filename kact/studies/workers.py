@@ -128,7 +128,7 @@ class WorkerPool:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=_serve, args=(theirs, self.log), daemon=True)
-        with _environment(_ONE_THREAD):
+        with one_thread():
             process.start()
         theirs.close()
         worker = _Worker(process, ours)
@@ -192,10 +192,10 @@ def _death(exit_code: int | None) -> str:
 
 
 @contextlib.contextmanager
-def _environment(values: dict[str, str]) -> Iterator[None]:
-    """Set environment variables for the processes that the block starts, and put back what was there."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
+def one_thread() -> Iterator[None]:
+    """Have the processes that the block starts, and libraries that it first imports, compute with one thread."""
+    before = {name: os.environ.get(name) for name in _ONE_THREAD}
+    os.environ.update(_ONE_THREAD)
     try:
         yield
     finally:
