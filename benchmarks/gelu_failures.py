@@ -36,15 +36,16 @@ BASE: dict[str, Any] = {
     "initializer": "torch",
     "batch_norm": False,
 }
-ACTIVATIONS = ("relu", "leaky_relu", "elu", "mish", "silu", "gelu")
+ACTIVATIONS = ("gelu", "mish", "relu", "elu", "silu", "leaky_relu")
 CHANGES: dict[str, dict[str, Any]] = {
     "as published": {},
-    "batch norm": {"batch_norm": True},
     "weights fitted to the activation": {"initializer": "auto"},
-    "no weight decay": {"l2": 0.0},
+    "batch norm": {"batch_norm": True},
     "learning rate 0.03": {"learning_rate": 0.03},
+    "no weight decay": {"l2": 0.0},
 }
-CELLS = [(name, "as published") for name in ACTIVATIONS] + [("gelu", change) for change in list(CHANGES)[1:]]
+CELLS = [(name, "as published") for name in ACTIVATIONS]
+CELLS[2:2] = [("gelu", change) for change in list(CHANGES)[1:]]
 
 
 def main() -> None:
@@ -80,23 +81,24 @@ def _print_starts(cells: Sequence[tuple[str, str]], seeds: int) -> None:
 def _start(activation: str, change: str, seed: int) -> list[float]:
     """Return the spread between images behind each convolution, and the gradients' norms, before any training."""
     import numpy as np
+    from PIL import Image
 
-    from kact.assembly import load_arrays_of
     from kact.diagnostics import as_stored, feature_maps, observer
+    from kact.images import to_array
     from kact.losses import make_loss
+    from kact.tasks import get_task, load_task
     from kact.transfer import starting_model
 
-    experiment = Experiment(
-        task="cifar10(image_size=96)", activation=activation, seed=seed, **{**BASE, **CHANGES[change]}
-    )
-    data = load_arrays_of(experiment)
-    model, _ = starting_model(experiment, data.task)
-    images, labels = data.train.take(np.arange(IMAGES))
+    task = get_task("cifar10(image_size=96)")
+    experiment = Experiment(activation=activation, seed=seed, **{**BASE, **CHANGES[change]})
+    model, _ = starting_model(experiment, task)
+    small, labels = load_task("cifar10").train.take(np.arange(IMAGES))
+    images = np.stack([to_array(Image.fromarray(one), task.input_shape, task.fit) for one in small])
     spreads = [
         float(feature_maps(model, images, f"conv{number}_activation").std(axis=0).mean())
         for number in range(1, LAYERS + 1)
     ]
-    look = observer(model, as_stored(images), labels, make_loss(experiment.loss, len(data.task.labels)))
+    look = observer(model, as_stored(images), labels, make_loss(experiment.loss, len(task.labels)))
     norms = {record["layer"]: record["gradient_norm"] for record in look()}
     return [*spreads, norms["conv1"], norms["logits"]]
 
