@@ -1,12 +1,13 @@
 """Backbones: trained layers to start from, by name: `kact train --backbone NAME`.
 
 NAME is `alexnet-imagenet`, the directory of a finished run, or a network of `keras.applications`. Each brings its own
-normalisation and takes images as they are stored; what is built on it is `kact.transfer`'s.
+normalisation and takes images as they are stored; what is built on it is `kact.transfer`'s. `alexnet-random` is the
+same AlexNet with its initial weights, the control: what it does not reach is what ImageNet's weights bring.
 
 >>> load_backbone("mobilnet_v2", (32, 32, 3))
 Traceback (most recent call last):
-kact.errors.KactError: The 'backbone' parameter must be alexnet-imagenet, a run's directory or a name of \
-keras.applications. Got 'mobilnet_v2' instead. Did you mean 'MobileNetV2'?
+kact.errors.KactError: The 'backbone' parameter must be alexnet-imagenet, alexnet-random, a run's directory or a name \
+of keras.applications. Got 'mobilnet_v2' instead. Did you mean 'MobileNetV2'?
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from kact.models.alexnet_weights import MEAN, STD, imagenet_weights
 if TYPE_CHECKING:
     import keras
 
-IMAGENET = "alexnet-imagenet"
+IMAGENET, UNTRAINED = "alexnet-imagenet", "alexnet-random"
 Shape = tuple[int, int, int]
 
 
@@ -50,25 +51,25 @@ def load_backbone(name: str, input_shape: Shape) -> Backbone:
     """Load trained layers for images of a size.
 
     Args:
-        name: `alexnet-imagenet`, the directory of a finished run, or a name of `keras.applications`.
+        name: `alexnet-imagenet`, `alexnet-random`, the directory of a finished run, or a name of `keras.applications`.
         input_shape: (height, width, channels).
 
     Raises:
         KactError: if there is none of that name, its weights cannot be had, or it does not take such images.
     """
     applications = _applications()
-    if name == IMAGENET:
-        network = _alexnet(input_shape)
+    if name in (IMAGENET, UNTRAINED):
+        network = _alexnet(name, input_shape)
     elif name.lower() in applications:
         network = _application(applications[name.lower()], input_shape)
     elif Path(name).expanduser().is_dir():
         network = _of_run(Path(name).expanduser(), input_shape)
     else:
-        names = [IMAGENET, *applications.values()]
+        names = [IMAGENET, UNTRAINED, *applications.values()]
         guess = next((one for one in names if one.lower().startswith(name.lower())), nearest(name, names))
         raise KactError(
-            f"The 'backbone' parameter must be {IMAGENET}, a run's directory or a name of keras.applications. "
-            f"Got {name!r} instead." + (f" Did you mean {guess!r}?" if guess else "")
+            f"The 'backbone' parameter must be {IMAGENET}, {UNTRAINED}, a run's directory or a name of "
+            f"keras.applications. Got {name!r} instead." + (f" Did you mean {guess!r}?" if guess else "")
         )
     digest = hashlib.sha256()
     for array in network.get_weights():
@@ -76,13 +77,14 @@ def load_backbone(name: str, input_shape: Shape) -> Backbone:
     return Backbone(name, network, digest.hexdigest())
 
 
-def _alexnet(input_shape: Shape) -> keras.Model:
-    _check_colours(IMAGENET, input_shape)
+def _alexnet(name: str, input_shape: Shape) -> keras.Model:
+    _check_colours(name, input_shape)
     whole = build_model("alexnet", input_shape, 1, mean=MEAN, std=STD)
-    weights = imagenet_weights()
-    for layer in whole.layers:
-        if layer.weights and layer.name != "logits":
-            layer.set_weights(weights[layer.name])
+    if name == IMAGENET:
+        weights = imagenet_weights()
+        for layer in whole.layers:
+            if layer.weights and layer.name != "logits":
+                layer.set_weights(weights[layer.name])
     return _features(whole)
 
 

@@ -44,7 +44,8 @@ class Experiment:
     data: str | None = setting(None, "folder or file of one's own data, for tasks that take one")
     model: Model = setting(None, "network; `kact list models` shows them; the task's own unless said")
     backbone: str | None = setting(
-        None, "trained layers to start from: alexnet-imagenet, a run's directory, or a name of keras.applications"
+        None,
+        "layers to start from: alexnet-imagenet, alexnet-random, a run's directory, or a name of keras.applications",
     )
     freeze: bool = setting(False, "leave the backbone as it is and train only what is new on top of it")
     activation: str = setting("relu", "hidden non-linearity, e.g. mish or leaky_relu(negative_slope=0.1)")

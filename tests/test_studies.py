@@ -78,6 +78,21 @@ def test_quick_changes_what_it_names_and_nothing_else(tmp_path):
     assert quick.factors == whole.factors and quick.base["task"] == "digits"
 
 
+def test_a_quick_form_that_asks_something_else_says_so(tmp_path):
+    published = 'published = [{ cell = { activation = "relu" }, accuracy = 0.9 }]'
+    text = FILE.replace("seeds = 3", f"seeds = 3\ntitle = 'Digits'\n{published}")
+    text += 'title = "Other digits"\nnotes = ["made of noise"]\npublished = []\n'
+    whole, quick = load(tmp_path, text), load(tmp_path, text, quick=True)
+    assert (whole.title, whole.notes, len(whole.published)) == ("Digits", (), 1)
+    assert (quick.title, quick.notes, len(quick.published)) == ("Other digits", ("made of noise",), 0)
+
+
+@pytest.mark.parametrize("name", ["stl10-batchnorm", "hymenoptera-alexnet"])
+def test_what_cannot_be_had_offline_is_replaced_in_quick_forms_and_named(name):
+    quick = Study.load(name, quick=True)
+    assert "in place of" in quick.title and "This quick form" in quick.notes[0] and not quick.published
+
+
 @pytest.mark.parametrize("name", ["cifar-lenet", "lenet-activations", "cifar-depth-grid", "tweets-window"])
 @pytest.mark.parametrize("quick", [False, True])
 def test_a_study_comes_back_from_the_file_kept_beside_its_results(name, quick):
@@ -136,7 +151,7 @@ TWICE = 'compare = "activation"\n[base]\ntask = "digits"\n[grid]\nactivation = [
         ),
         (FILE + "[[published]]\naccuracy = 0.5\n", r"'published'.*cell"),
         (FILE + '[[published]]\ncell = { activation = "elu" }\n', r"published cell activation.*relu, mish"),
-        (FILE.replace("seeds = 2", "title = 'x'"), r"'quick' parameter.*'title'"),
+        (FILE.replace("seeds = 2", "source = 'x'"), r"'quick' parameter.*'source'"),
         (FILE + "[", r"not valid TOML"),
         (FILE.replace("seeds = 3", "continue_epochs = true"), r"several lengths"),
     ],

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -141,6 +142,28 @@ def test_cifar10_has_as_many_of_each_class():
     assert np.bincount(data.train.labels).tolist() == [5000] * 10
     assert np.bincount(data.test.labels).tolist() == [1000] * 10
     assert np.bincount(data.validation.arrays()[1]).tolist() == [500] * 10
+
+
+def test_cifar10_in_another_size(monkeypatch):
+    from kact.tasks import cifar10
+
+    pixels = np.random.default_rng(0).integers(0, 256, (12, 32, 32, 3)).astype(np.uint8)
+    pixels[0] = 7
+    labels = np.arange(12) % 10
+    stored = RawArrays(pixels, labels, pixels, labels)
+    made = SimpleNamespace(identify=lambda: Identity("1", "made"), read=lambda: stored)
+    monkeypatch.setattr(cifar10, "_SET", made)
+    large, plain = get_task("cifar10(image_size=96)"), get_task("cifar10(image_size=32)")
+    assert plain is get_task("cifar10") and large.input_shape == (96, 96, 3)
+    assert large.identify() != made.identify()
+    raw = large.read()
+    large.check(raw)
+    assert (raw.train_inputs[0] == 7).all() and raw.test_labels is labels
+    # Brought back to 32 pixels by their middles, nine to one, they are the same pictures.
+    middles = raw.train_inputs[:, 1::3, 1::3].astype(int)
+    assert np.abs(middles - pixels).max() <= 1
+    with pytest.raises(KactError, match="image_size"):
+        get_task("cifar10(image_size=1)")
 
 
 # --- the splits ---

@@ -251,6 +251,13 @@ def test_alexnet_with_another_activation(narrow_alexnet):
     np.testing.assert_allclose(model.get_layer("normalize").scale, 1 / (255 * np.array([0.229, 0.224, 0.225])))
 
 
+def test_an_untrained_alexnet_is_the_same_for_every_seed(narrow_alexnet):
+    first, second = (load_backbone("alexnet-random", (63, 63, 3)) for _ in range(2))
+    trained = load_backbone("alexnet-imagenet", (63, 63, 3))
+    assert first.sha256 == second.sha256 != trained.sha256
+    assert [w.shape for w in first.network.weights] == [w.shape for w in trained.network.weights]
+
+
 # --- keras.applications ---
 
 
@@ -310,7 +317,7 @@ def test_keras_own_refusals_are_told(monkeypatch):
     [
         ("alexnet-imagnet", (64, 64, 3), "Did you mean 'alexnet-imagenet'"),
         ("resnet5", (64, 64, 3), "Did you mean 'ResNet50'"),
-        ("runs/none", (64, 64, 3), "alexnet-imagenet, a run's directory or a name of keras.applications"),
+        ("runs/none", (64, 64, 3), "alexnet-random, a run's directory or a name of keras.applications"),
         ("alexnet-imagenet", (64, 64, 1), "3 channels; the task's have 1"),
         ("VGG16", (64, 64, 1), "3 channels; the task's have 1"),
     ],

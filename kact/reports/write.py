@@ -71,7 +71,7 @@ def write(
     written = []
     if {"md", "html"} & set(formats):
         made = page.compose(findings(material, detect))
-        pictures = _pictures(made, folder if "md" in formats else None)
+        pictures = write_figures(made, folder if "md" in formats else None)
         if "html" in formats:
             interactive_too = interactive.available() if live is None else live
             written.append(_text(folder / "report.html", page.html(made, pictures, live=interactive_too)))
@@ -84,8 +84,12 @@ def write(
     return written
 
 
-def _pictures(made: Page, folder: Path | None) -> dict[str, tuple[str, bytes]]:
-    """Draw every figure once, into `figures/` where there is a folder, and return their contents."""
+def write_figures(made: Page, folder: Path | None) -> dict[str, tuple[str, bytes]]:
+    """Draw each figure of a page once, into `figures/` in a folder if there is one.
+
+    Returns:
+        Suffix and content of each, by the figure's name.
+    """
     with tempfile.TemporaryDirectory() as scratch:
         place = Path(scratch)
         if folder is not None:

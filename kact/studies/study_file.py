@@ -18,7 +18,8 @@ from kact.studies.study import Study
 from kact.studies.tune import Tune
 
 _FOLDER = Path(__file__).parent
-_QUICK_KEYS = ("seeds", "base", "grid", "zip", "tune")
+_QUICK_WHOLE = ("seeds", "zip", "title", "notes", "published")  # what [quick] gives anew; tables it changes key by key
+_QUICK_KEYS = (*_QUICK_WHOLE, "base", "grid", "tune")
 _KEYS = tuple("zip" if field.name == "zips" else field.name for field in dataclasses.fields(Study))
 
 
@@ -115,7 +116,7 @@ def _file(name_or_path: str | Path) -> Path:
 
 def _quickened(given: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """Return a file's content with the changes of its [quick] table."""
-    found = {**given, **{key: value for key, value in changes.items() if key in ("seeds", "zip")}}
+    found = {**given, **{key: value for key, value in changes.items() if key in _QUICK_WHOLE}}
     for key in ("base", "grid", "tune"):
         change = changes.get(key, {})
         check_table(f"quick: {key}", change)
@@ -123,7 +124,7 @@ def _quickened(given: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str
             _known(change, tuple(given.get("grid", {})), "quick grid")
         if change or key in given:
             found[key] = {**given.get(key, {}), **change}
-    found["published"] = [one for one in given.get("published", []) if _is_left(one, found)]
+    found["published"] = [one for one in _tables(found.get("published", []), "published") if _is_left(one, found)]
     return found
 
 

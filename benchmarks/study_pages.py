@@ -1,0 +1,119 @@
+"""The pages of docs/results: runs a study and lays its report there, with what it cost and on which machine.
+
+python -m benchmarks.study_pages cifar-lenet --quick             # into docs/results/quick/cifar-lenet.md
+python -m benchmarks.study_pages mnist-linear-units --figures 4  # in full, into docs/results/studies/
+python -m benchmarks.study_pages runs/cifar-lenet-quick          # a page only, of a study that was run before
+
+A study that was stopped goes on, and what its parts cost is added up. One worker of one thread, so that CPU seconds of
+two studies can be set side by side.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from kact.errors import KactError
+from kact.reports.findings import findings
+from kact.reports.page import compose, markdown
+from kact.reports.sources import gather
+from kact.reports.write import write_figures
+from kact.studies.study import Study
+
+PAGES = Path("docs/results")
+_COST = "cost.json"
+_JPEG = "CIFAR-10 is a copy here whose images are JPEG (quality 75): accuracies run a little below the original's."
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run each study that is named, and write its page."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.study_pages",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("studies", nargs="+", help="names of bundled studies, or directories of studies that were run")
+    parser.add_argument("--quick", action="store_true", help="their quick forms")
+    parser.add_argument("--runs", default="runs", help="where they are run")
+    parser.add_argument("--figures", type=int, default=1, help="how many figures of the report are kept")
+    given = parser.parse_args(arguments)
+    for name in given.studies:
+        try:
+            folder = Path(name)
+            if not folder.is_dir():
+                folder = Path(given.runs) / (f"{name}-quick" if given.quick else name)
+                run(name, folder, quick=given.quick)
+            print(write_page(folder, given.figures))
+        except KactError as error:
+            print(error, file=sys.stderr)
+            return 1
+    return 0
+
+
+def run(name: str, folder: Path, *, quick: bool) -> None:
+    """Run what is missing of a study, and note what it cost beside its results.
+
+    Raises:
+        KactError: if the study does not come to its end.
+    """
+    command = [sys.executable, "-m", "kact", "study", "run", name, *["--quick"] * quick]
+    began = time.perf_counter()
+    process = subprocess.Popen(
+        [*command, "--workers", "1", "--out", str(folder)], env=os.environ | {"OMP_NUM_THREADS": "1"}
+    )
+    _, status, usage = os.wait4(process.pid, 0)  # its workers' seconds are among its own once it has waited for them
+    process.returncode = os.waitstatus_to_exitcode(status)
+    before = _cost(folder)
+    cost = {
+        "workers": 1,
+        "machine": f"{os.cpu_count()} CPU cores ({platform.machine()})",
+        "cpu_seconds": usage.ru_utime + usage.ru_stime + before.get("cpu_seconds", 0.0),
+        "wall_seconds": time.perf_counter() - began + before.get("wall_seconds", 0.0),
+    }
+    if folder.is_dir():
+        (folder / _COST).write_text(json.dumps(cost, indent=2) + "\n")
+    if process.returncode:
+        raise KactError(f"The study {name!r} ended with code {process.returncode}.", "The lines above say why.")
+
+
+def write_page(folder: Path, figures: int) -> Path:
+    """Write a study's page and the first of its figures into docs/results, and return the page."""
+    study, found = Study.load(folder), findings(gather([str(folder)]))
+    whole = compose(found)
+    kept = tuple(dataclasses.replace(one, name=f"{study.name}-{one.name}") for one in whole.figures[:figures])
+    page = dataclasses.replace(whole, tuning=(), figures=kept)
+    target = PAGES / ("quick" if study.quick else "studies")
+    target.mkdir(parents=True, exist_ok=True)
+    write_figures(page, target)
+    path = target / f"{study.name}.md"
+    path.write_text(markdown(page).replace("\n## Scores\n", f"\n{_origin(study, folder)}\n## Scores\n", 1))
+    return path
+
+
+def _origin(study: Study, folder: Path) -> str:
+    """Return the command, its cost and the data's blemish, as Markdown."""
+    cost = _cost(folder)
+    workers = cost.get("workers", 1)
+    told = f"`kact study run {study.name}{' --quick' * study.quick} --workers {workers}`, then `kact report`"
+    if cost:
+        cpu = f"{cost['cpu_seconds']:.0f} s of CPU, " if "cpu_seconds" in cost else ""
+        told += f": {cpu}{cost['wall_seconds']:.0f} s by the clock, on {cost['machine']}"
+    jpeg = f" {_JPEG}" * str(study.base["task"]).startswith("cifar10")
+    return f"{told}.{jpeg}\n"
+
+
+def _cost(folder: Path) -> dict[str, Any]:
+    path = folder / _COST
+    return dict(json.loads(path.read_text())) if path.is_file() else {}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

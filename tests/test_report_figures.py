@@ -1,0 +1,103 @@
+"""The figures of a report: those that are asked for, and what they show."""
+
+import dataclasses
+import os
+
+import pytest
+
+from kact.errors import KactError
+from kact.reports import figures, page, tables, write
+from kact.reports.findings import findings
+from kact.reports.material import Material
+from kact.reports.numbers import key
+from kact.reports.sources import telling
+from kact.studies.study import Study
+from kact.studies.study_file import study_names
+from tests.made_results import MEANS, made_row, made_rows, material
+
+pytestmark = pytest.mark.skipif(
+    os.environ.get("KERAS_BACKEND", "torch") != "torch", reason="the same on every backend"
+)  # fmt: skip
+
+
+def test_figures_are_those_that_a_study_asks_for():
+    rows = [row for rate in (0.1, 0.2, 0.3) for row in made_rows(MEANS, seeds=2, cell={"dropout": rate})]
+    about = {"factors": {"dropout": (0.1, 0.2, 0.3), "activation": tuple(MEANS)}}
+    asked = ("sensitivity:dropout", "heat_map:dropout:activation")
+    made = page.compose(findings(material(rows, figures=asked, **about)))
+    assert [one.name for one in made.figures] == ["sensitivity_dropout", "heat_map_dropout_activation"]
+    chosen = [one.name for one in page.compose(findings(material(rows, **about))).figures]
+    assert {"bars", "sensitivity_dropout", "heat_map_dropout_activation", "curves", "confusion"} <= set(chosen)
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ("barz", "Did you mean 'bars'"), ("heat_map:activation", "heat_map:FACTOR:FACTOR"), ("bars:activation", "bars"),
+        ("sensitivity:activation", "numbers"), ("sensitivity:activatoin", "Did you mean 'activation'"),
+    ],
+)  # fmt: skip
+def test_a_figure_that_is_not_there_is_refused_with_what_is(asked, words):
+    with pytest.raises(KactError, match=words):
+        page.compose(findings(material(made_rows(MEANS, seeds=2), figures=(asked,))))
+
+
+def test_feature_maps_are_shown_where_inspect_drew_them(tmp_path):
+    rows = made_rows(MEANS, seeds=1)
+    folders = {row.path: tmp_path / row.path for row in rows}
+    for row in rows:
+        (tmp_path / row.path / "figures").mkdir(parents=True)
+    made = material(rows, figures=("feature_maps",), folders=folders)
+    said = page.compose(findings(made)).limits
+    assert any("kact inspect" in line and "--test 10" in line for line in said)
+    best, worst = rows[2], rows[0]
+    (tmp_path / best.path / "figures" / "feature-maps.png").write_bytes(b"png")
+    shown = page.compose(findings(made)).figures
+    assert [one.name for one in shown] == ["feature_maps_best"] and "gelu" in shown[0].title
+    (tmp_path / worst.path / "figures" / "feature-maps.png").write_bytes(b"png")
+    assert [one.name for one in page.compose(findings(made)).figures] == ["feature_maps_best", "feature_maps_worst"]
+
+
+@pytest.mark.parametrize("name", study_names())
+def test_the_figures_and_published_numbers_of_a_bundled_study_can_be_had(name):
+    study = Study.load(name)
+    factors = telling(study)
+    cells = [{**cell} for cell in study.cells()]
+    shown = {tuple(key(cell[factor]) for factor in factors) for cell in cells}
+    assert len(shown) == study.cell_count  # what is shown tells all cells apart
+    made = Material(name, (), factors, study.compare)
+    for asked in study.figures:
+        figures.parse(findings(made), asked)
+    rows = tuple(made_row(cell, 0, 0.5) for cell in cells)
+    full = dataclasses.replace(made, rows=rows, score=study.score, published=tuple(study.published))
+    table = tables.scores(findings(full))
+    assert len(table.rows) == study.cell_count and {len(row) for row in table.rows} == {len(table.columns)}
+    told = sum(
+        value != "–"
+        for row in table.rows
+        for value, name in zip(row, table.columns, strict=True)
+        if "published" in name
+    )
+    assert bool(told) == bool(study.published)
+
+
+def test_the_error_on_test_by_epoch_is_drawn_where_it_was_asked_for(tmp_path):
+    rows = made_rows(MEANS, seeds=2)
+    for row in rows:
+        (tmp_path / row.path).mkdir(parents=True)
+        (tmp_path / row.path / "test_curve.csv").write_text("epoch,test_curve_loss,test_curve_accuracy\n1,1.0,0.25\n")
+    folders = {row.path: tmp_path / row.path for row in rows}
+    made = material(rows, folders=folders, figures=("errors",))
+    assert "75.0 (test)" in page.compose(findings(made)).figures[0].alt
+    (tmp_path / rows[0].path / "test_curve.csv").write_text("epoch,test_curve_accuracy\n1,0.2")
+    (tmp_path / rows[1].path / "test_curve.csv").write_text("epoch,test_curve_accuracy\n1,nonsense\n")
+    broken = page.compose(findings(made))
+    assert not broken.figures and any("test_curve.csv' is damaged" in line for line in broken.limits)
+
+
+def test_values_of_any_length_fit_into_the_figures(tmp_path):
+    long = "my_own_package.activations_of_all_sorts:" + "very_" * 20 + "long(alpha=0.1, beta=0.25)"
+    rows = made_rows({long: 0.6, **MEANS}, seeds=2)
+    asked = ("bars", "seconds", "loss_scatter", "curves")
+    write.write(material(rows, figures=asked), tmp_path, ("md",))
+    assert long in (tmp_path / "report.md").read_text().replace("\\", "")

@@ -1,0 +1,113 @@
+"""What a report says and does not say: of few seeds, failures, places, tasks, and runs that are missing."""
+
+import os
+
+import numpy as np
+import pytest
+
+from kact import stats
+from kact.errors import KactError
+from kact.reports import page
+from kact.reports.answer import answer
+from kact.reports.conditions import limits
+from kact.reports.findings import findings
+from kact.reports.material import Material
+from kact.reports.sources import of_study
+from tests.made_results import MEANS, made_row, made_rows, material, write_study
+
+pytestmark = pytest.mark.skipif(
+    os.environ.get("KERAS_BACKEND", "torch") != "torch", reason="the same on every backend"
+)  # fmt: skip
+
+
+def test_one_seed_tells_nothing():
+    found = findings(material(made_rows(MEANS, seeds=1), figures=("bars",)))
+    assert answer(found)[1].startswith("Each was run with one seed only, and nothing can be told from one seed")
+    made = page.compose(found)
+    assert all("nothing can be told" in row for row in made.comparisons[0].rows)
+    assert any("One seed a cell" in line for line in made.limits)
+
+
+def test_seeds_that_no_two_have_in_common_tell_nothing():
+    rows = [*made_rows({"relu": 0.5}, seeds=3), *made_rows({"elu": 0.6}, seeds=1)]
+    said = answer(findings(material(rows)))
+    assert said[1].startswith("No two have more than one seed in common, and nothing can be told")
+
+
+def test_runs_that_all_failed_or_diverged_make_a_page_that_says_so():
+    rows = [made_row({"activation": name}, 0, None, status="failed", error="no memory") for name in MEANS]
+    rows += [made_row({"activation": name}, 1, None, status="diverged") for name in MEANS]
+    made = page.compose(findings(material(rows)))
+    assert made.answer == (
+        "No run has a test score, so nothing can be told.",
+        "3 runs failed and 3 runs diverged; the table below says which.",
+    )  # fmt: skip
+    assert {row[5] for row in made.scores.rows} == {"1, 1"}
+    assert "3 runs failed and left no score: no memory (3)." in made.limits
+    assert page.markdown(made)
+
+
+def test_too_few_seeds_for_any_difference_are_said_to_be_so():
+    rows = [made_row({"activation": name}, seed, score) for name, seed, score in
+            (("relu", 0, 0.1), ("relu", 1, 0.6), ("elu", 0, 0.7), ("elu", 1, 0.5))]  # fmt: skip
+    assert answer(findings(material(rows)))[1].startswith("2 paired seeds are too few")
+
+
+def test_failures_are_counted_and_their_seeds_left_out_of_pairs():
+    rows = made_rows({"relu": 0.6, "elu": 0.7})
+    rows[0] = made_row({"activation": "relu"}, 0, None, status="diverged")
+    found = findings(material(rows, figures=("bars",)))
+    relu = next(row for row in page.compose(found).scores.rows if row[0] == "relu")
+    assert relu[4:6] == ("5", "0, 1") and found.comparisons[0].n == 5
+
+
+def test_a_study_half_done_says_how_much_is_missing(tmp_path):
+    folder = write_study(tmp_path / "half", made_rows(MEANS, seeds=2), grid={"activation": list(MEANS)})
+    made = page.compose(findings(of_study(folder)))
+    assert made.missing == "6 of 18 runs are done; this is what they say."
+    assert "12 of 18 runs are missing yet" in " ".join(made.limits)
+
+
+def test_a_lower_loss_is_better():
+    found = findings(material(made_rows(MEANS), score="loss"))
+    assert found.places[0].best == "gelu"
+    assert answer(found)[0].startswith("gelu has the lowest mean test loss")
+    assert "gelu is better" in {row[1] for row in page.compose(found).comparisons[0].rows}
+
+
+def test_cells_of_a_grid_are_compared_within_their_place():
+    rows = [
+        row for size, shift in ((16, 0.0), (64, 0.1))
+        for row in made_rows({name: mean + shift for name, mean in MEANS.items()}, cell={"batch_size": size})
+    ]  # fmt: skip
+    found = findings(material(rows, factors={"batch_size": (16, 64), "activation": tuple(MEANS)}))
+    assert [place.name for place in found.places] == ["batch size 16", "batch size 64"]
+    assert len(found.comparisons) == 6 and found.best_cell.others == {"batch_size": 64}
+    assert "Over 2 values of batch size" in answer(found)[0] and "at batch size 64" in answer(found)[0]
+
+
+def test_tasks_are_put_together_and_ranked():
+    rows = [row for task in ("digits", "mnist", "stl10") for row in made_rows(MEANS, cell={"task": task})]
+    found = findings(material(rows, factors={"task": ("digits", "mnist", "stl10"), "activation": tuple(MEANS)}))
+    made = page.compose(found)
+    assert [row[0] for row in made.over_tasks.rows] == ["gelu", "elu", "relu"]
+    values = np.array([[row.score("test", "accuracy") for row in rows if row.cell["activation"] == "gelu"]] * 1)
+    pooled = stats.interquartile_mean(values.reshape(3, 6), np.random.default_rng(0))
+    assert made.over_tasks.rows[0][1] == f"{100 * pooled.estimate:.2f}"
+    ranks = next(one for one in made.figures if one.name == "critical_difference")
+    assert "gelu 1.00" in ranks.alt and "relu 3.00" in ranks.alt
+
+
+def test_runs_that_never_learned_are_told_where_others_did():
+    rows = made_rows(MEANS)
+    rows[:2] = [made_row({"activation": "relu"}, seed, 0.34) for seed in (0, 1)]
+    assert "Of relu, 2 of 6 runs ended near chance: the mean is of two kinds of runs." in limits(
+        findings(material(rows))
+    )
+
+
+def test_values_that_read_alike_are_refused():
+    rows = [*made_rows({True: 0.6}, factor="batch_norm"), *made_rows({"yes": 0.6}, factor="batch_norm")]
+    made = Material("made", tuple(rows), {"batch_norm": (True, "yes")}, compare="batch_norm")
+    with pytest.raises(KactError, match="read alike"):
+        findings(made)
