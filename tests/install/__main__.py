@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.install.environment import ROOT, Environment, Failed, direct_dependencies, lowest, tested_versions
-from tests.install.places import PLACES, SHORT, SPACES, tried, why_not
+from tests.install.places import PLACES, SHORT, SPACES, closed_to_others, tried, why_not
 
 NAMES = ("python3.11", "python3.12", "python3.13")
 IMPORT = "import time; began = time.perf_counter(); import kact; print(time.perf_counter() - began)"
@@ -77,7 +77,7 @@ def build(work: Path) -> tuple[Path, Path]:
 def checks(work: Path, wheel: Path, sdist: Path, given: argparse.Namespace) -> Iterator[str]:
     """Yield a line for each thing that was tried: what came of it, or "FAILED" or "skipped" and why."""
     newest = [f"{name}=={version}" for name, version in tested_versions().items()]
-    here = found(sys.executable) or sys.executable
+    here = this_python()
     first = Environment(work / SPACES / "newest", here)
     yield from environment_checks("tested versions", first, [str(wheel)], newest)
     for place in SHORT if given.short else PLACES:
@@ -137,6 +137,13 @@ def sdist_instead(environment: Environment, sdist: Path) -> str:
         raise Failed(f"It installs other files: {sorted(set(before) ^ set(after))}")
     environment.run(["kact", "list", "models"], ROOT.parent, None)
     return f"{len(after)} files, the same"
+
+
+def this_python() -> str:
+    """Return an interpreter of this version, if there is one such that other users may run as well."""
+    name = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    candidates = [path for path in map(found, (sys.executable, f"/usr/bin/{name}", f"/usr/local/bin/{name}")) if path]
+    return next((path for path in candidates if closed_to_others(Path(path)) is None), candidates[0])
 
 
 def found(name: str) -> str | None:

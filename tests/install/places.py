@@ -52,9 +52,13 @@ def why_not(place: Place, environment: Environment) -> str | None:
         return None
     if os.geteuid() != 0:
         return "only root can become another user"
-    interpreter = (environment.path / "bin" / "python").resolve()
-    closed = [folder for folder in interpreter.parents if not folder.stat().st_mode & stat.S_IXOTH]
-    return f"others may not enter {closed[0]}, where its Python is" if closed else None
+    closed = closed_to_others((environment.path / "bin" / "python").resolve())
+    return None if closed is None else f"others may not enter {closed}, where its Python is"
+
+
+def closed_to_others(file: Path) -> Path | None:
+    """Return the directory above a file that only its owner may enter, if there is one."""
+    return next((folder for folder in file.parents if not folder.stat().st_mode & stat.S_IXOTH), None)
 
 
 def tried(place: Place, environment: Environment, work: Path) -> str:
