@@ -30,6 +30,8 @@ before = state()
 import kact
 for name in sys.argv[1:]:
     getattr(kact, name)
+if sys.argv[1:]:
+    kact.Experiment(task="cifar", model="lenet", activation="mish")
 after = state()
 changed = [name for name in before if before[name] != after[name]]
 heavy = {"keras", "torch", "tensorflow", "jax", "sklearn", "scipy", "matplotlib", "PIL", "nltk", "tensorflow_datasets"}
