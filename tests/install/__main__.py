@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,16 +56,9 @@ def build(work: Path) -> tuple[Path, Path]:
     """Build the sdist, and the wheel from it; of what git knows, so that no build of before slips in."""
     source = work / "source"
     source.mkdir()
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
-        cwd=ROOT,
-        capture_output=True,
-        check=True,
-    ).stdout.decode()
-    for name in filter(None, listed.split("\0")):
-        if (ROOT / name).is_file():
-            (source / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(ROOT / name, source / name)
+    for name in tracked():
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / name, source / name)
     built = subprocess.run(
         [sys.executable, "-m", "build", "--outdir", str(work / "dist"), str(source)], capture_output=True, text=True
     )
@@ -74,8 +68,16 @@ def build(work: Path) -> tuple[Path, Path]:
     return wheel, sdist
 
 
+def tracked() -> list[str]:
+    """Return the files of the working tree that git knows, or does not ignore."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout.decode()
+    return [name for name in listed.split("\0") if name and (ROOT / name).is_file()]
+
+
 def checks(work: Path, wheel: Path, sdist: Path, given: argparse.Namespace) -> Iterator[str]:
     """Yield a line for each thing that was tried: what came of it, or "FAILED" or "skipped" and why."""
+    yield attempted("the wheel holds", lambda: held(wheel))
     newest = [f"{name}=={version}" for name, version in tested_versions().items()]
     here = this_python()
     first = Environment(work / SPACES / "newest", here)
@@ -105,6 +107,16 @@ def checks(work: Path, wheel: Path, sdist: Path, given: argparse.Namespace) -> I
                 lambda other=other: tried(PLACES[0], other, work / f"of {other.path.name}"),
             )
             shutil.rmtree(other.path, ignore_errors=True)
+
+
+def held(wheel: Path) -> str:
+    """Return how many files of kact the wheel holds, which must be all that git knows."""
+    wanted = {name for name in tracked() if name.startswith("kact/")}
+    with zipfile.ZipFile(wheel) as archive:
+        found = {name for name in archive.namelist() if ".dist-info/" not in name}
+    if wanted != found:
+        raise Failed(f"It lacks or adds: {sorted(wanted ^ found)}")
+    return f"all {len(found)} files of kact and no other"
 
 
 def environment_checks(

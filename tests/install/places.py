@@ -1,4 +1,4 @@
-"""Where an installed kact has to work: each place trains on digits, inspects the run and lists the models."""
+"""Where an installed kact has to work: each place trains on digits, inspects the run, lists models and studies."""
 
 from __future__ import annotations
 
@@ -81,10 +81,10 @@ def tried(place: Place, environment: Environment, work: Path) -> str:
         trained = kact("train", "--epochs", "1")
         (run,) = (folder / "runs").iterdir()
         inspected = kact("inspect", f"runs/{run.name}")
-        listed = kact("list", "models")
+        listed = kact("list", "models") + kact("study", "list")
     _hold("test accuracy" in trained, f"kact train printed:\n{trained}")
     _hold(run.name in inspected and "dense1" in inspected, f"kact inspect printed:\n{inspected}")
-    _hold("bilstm_tagger" in listed, f"kact list models printed:\n{listed}")
+    _hold("bilstm_tagger" in listed and "tweets-window" in listed, f"kact list, kact study list printed:\n{listed}")
     _hold(not environment.changed(), f"site-packages changed: {environment.changed()[:5]}")
     return next(line for line in trained.splitlines() if line.startswith("test accuracy")).split("  ")[0]
 
