@@ -8,7 +8,7 @@ threads finish; here each backend is told to take others, or to refuse:
 - tensorflow: `enable_op_determinism`, which no process can take back
   (https://www.tensorflow.org/api_docs/python/tf/config/experimental/enable_op_determinism);
 - jax: XLA reads its flag once, when JAX starts, so that on a GPU it has to be in XLA_FLAGS already
-  (https://docs.jax.dev/en/latest/gpu_performance_tips.html).
+  (https://docs.jax.dev/en/latest/xla_flags.html).
 
 >>> with deterministic(False, "cpu"):
 ...     pass  # nothing is changed where nobody asks
