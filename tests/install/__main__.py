@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.install.environment import ROOT, Environment, Failed, direct_dependencies, lowest, tested_versions
@@ -77,24 +77,24 @@ def tracked() -> list[str]:
 
 def checks(work: Path, wheel: Path, sdist: Path, given: argparse.Namespace) -> Iterator[str]:
     """Yield a line for each thing that was tried: what came of it, or "FAILED" or "skipped" and why."""
-    yield attempted("the wheel holds", lambda: held(wheel))
+    yield attempted("the wheel:", lambda: held(wheel))
     newest = [f"{name}=={version}" for name, version in tested_versions().items()]
     here = this_python()
-    first = Environment(work / SPACES / "newest", here)
+    first = Environment(work / f"{SPACES}, newest", here)
     yield from environment_checks("tested versions", first, [str(wheel)], newest)
     for place in SHORT if given.short else PLACES:
-        yield attempted(f"in {place.what}", lambda place=place: tried(place, first, work), why_not(place, first))
+        yield attempted(f"{place.what}:", lambda place=place: tried(place, first, work), why_not(place, first))
     if given.short:
         return
-    yield attempted("the sdist in its stead", lambda: sdist_instead(first, sdist))
-    shutil.rmtree(first.path)
+    yield attempted("the sdist in its stead:", lambda: sdist_instead(first, sdist))
+    shutil.rmtree(first.path, ignore_errors=True)
     keep = {"torch": given.torch or tested_versions()["torch"]}
     oldest = Environment(work / "lowest", here)
     yield from environment_checks(
         f"lowest versions, torch {keep['torch']}", oldest, [str(wheel)], lowest(direct_dependencies(), keep)
     )
-    yield attempted("in a directory like any other", lambda: tried(PLACES[0], oldest, work / "of lowest"))
-    shutil.rmtree(oldest.path)
+    yield attempted("a directory like any other:", lambda: tried(PLACES[0], oldest, work / "of lowest"))
+    shutil.rmtree(oldest.path, ignore_errors=True)
     for name in given.python:
         path = found(name)
         if path is None:
@@ -103,7 +103,7 @@ def checks(work: Path, wheel: Path, sdist: Path, given: argparse.Namespace) -> I
             other = Environment(work / Path(name).name, path)
             yield from environment_checks("tested versions", other, [str(wheel)], newest)
             yield attempted(
-                "in a directory like any other",
+                "a directory like any other:",
                 lambda other=other: tried(PLACES[0], other, work / f"of {other.path.name}"),
             )
             shutil.rmtree(other.path, ignore_errors=True)
@@ -167,7 +167,7 @@ def found(name: str) -> str | None:
     return asked.stdout.strip() if asked.returncode == 0 else None  # a shim may stand for none
 
 
-def attempted(what: str, work: object, why_not: str | None = None) -> str:
+def attempted(what: str, work: Callable[[], str], why_not: str | None = None) -> str:
     """Return `what` with what came of `work`, or that it failed, or why it was not tried."""
     if why_not is not None:
         return f"skipped {what}: {why_not}"
