@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from kact import losses, optimizers
+from kact import backend, losses, optimizers
 from kact.engine import make_engine
 from kact.models import MODELS, build_model, build_tagger
 from kact.tasks import Split
@@ -51,6 +51,10 @@ CASES = [
     ("lenet", "relu", False), ("strided_cnn", "elu", True), ("alexnet", "relu", False),
     ("window_tagger", "silu", True), ("window_tagger", "relu", False), ("bilstm_tagger", "tanh", False),
 ]  # fmt: skip
+
+
+if backend.name() != "torch":  # enough to see each kind of layer once, where each case takes seconds to compile
+    CASES = [case for case in CASES if case[:2] in (("mlp", "silu"), ("cnn", "gelu"), ("window_tagger", "silu"))]
 
 
 def activation(name):
@@ -118,6 +122,7 @@ def made(name, activated, batch_norm):
     return pair
 
 
+@pytest.mark.skipif(backend.name() != "torch", reason="some of them are left out elsewhere")
 def test_each_model_has_a_twin():
     assert {name for name, *_ in CASES} == set(MODELS)
 
