@@ -23,7 +23,7 @@ STUDY ?= tweets-window
 PORT ?= 7860
 
 .DEFAULT_GOAL := help
-.PHONY: help install train study report tune test test-backends demo demo-models test-demo bench-demo lint bench bench-gpu format clean bench-statistics
+.PHONY: help install train study report tune test test-backends demo demo-models test-demo test-install bench-demo lint bench bench-gpu format clean bench-statistics
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -99,6 +99,9 @@ demo-models: $(VENV)/.installed  ## train the page's models anew: MODELS="cifar1
 
 test-demo: $(VENV)/.demo  ## test the page, in a browser too (needs Chromium)
 	@KERAS_BACKEND=torch KACT_BROWSER=required $(RUN) -m pytest --numprocesses 2 --dist loadfile tests/test_demo_*.py demo
+
+test-install: $(VENV)/.installed  ## install in empty environments, at the lowest and the tested versions: ARGS=--short
+	@$(RUN) -m tests.install $(ARGS)
 
 bench-demo: $(VENV)/.demo  ## 50 users for a minute: failures, latencies, memory
 	@KERAS_BACKEND=torch $(RUN) -W ignore -m benchmarks.demo $(ARGS)

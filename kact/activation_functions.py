@@ -10,6 +10,7 @@ gives the activation a layer of its own.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -316,7 +317,8 @@ def tanhexp(x: Tensor) -> Tensor:
     0.9913
     """
     # Past 10 the tanh is 1 in every precision, while eˣ overflows further on and its gradient turns into 0·∞.
-    return x * ops.tanh(ops.exp(ops.minimum(x, 10.0)))
+    # Keras' minimum of a float64 tensor and a number is float32 on torch; clip keeps the type.
+    return x * ops.tanh(ops.exp(ops.clip(x, -math.inf, 10.0)))
 
 
 def prelu(x: Tensor, alpha: Tensor) -> Tensor:

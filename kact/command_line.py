@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import os
 import shlex
 import signal
@@ -117,6 +118,8 @@ def parse_train(arguments: Sequence[str], program: str) -> tuple[Experiment, Tra
 def guarded(work: Callable[[], int]) -> int:
     """Run a command's work; turn its errors and Ctrl-C into a line or two on stderr and an exit code."""
     signal.signal(signal.SIGTERM, _interrupt)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a letter that the terminal does not have is no reason to fail
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         return work()
     except KactError as error:

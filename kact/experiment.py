@@ -26,7 +26,7 @@ from kact.tasks.augmentation import parse_augmentations
 from kact.tasks.split import TRAINED_ON
 
 # Settings that came later: said only where they differ, so that the hashes of before them still hold.
-_LATER = {"freeze": False, "train_on": "train"}
+_LATER = {"freeze": False, "train_on": "train", "deterministic": False}
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,7 @@ class Experiment:
     stop_below: float | None = setting(None, "stop when the training loss falls below this", above=0)
     test_curve: bool = setting(False, "score test after every epoch as well, to look at; nothing selects by it")
     precision: str = setting("float32", "of the arithmetic", choices=PRECISIONS)
+    deterministic: bool = setting(False, "the same bits each time on a GPU too, at the cost of speed")
     seed: int = setting(0, "of initial weights, shuffling, dropout and augmentation", at_least=0, at_most=2**31 - 1)
 
     def __post_init__(self) -> None:

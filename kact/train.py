@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kact import backend
+from kact.engine.determinism import deterministic
 from kact.experiment import Experiment
 from kact.runs import Run, RunDirectory
 from kact.training import Training
@@ -60,7 +61,10 @@ def run(
             read_diary(directory.path / "diagnostics.csv")  # says how to get one
         return Run.load(directory.path)
     backend.check_training()
-    with backend.run_settings(device, experiment.precision) as device_used:
+    with (
+        backend.run_settings(device, experiment.precision) as device_used,
+        deterministic(experiment.deterministic, device_used),
+    ):
         training = Training.prepare(experiment, directory, device_used, engine)
         with directory.opened(experiment):
             training.restore(continue_from)

@@ -59,7 +59,7 @@ def test_the_hash_leaves_out_the_seed_alone():
         "dropout": 0.1, "l2": 1e-4, "loss": "mse", "optimizer": "sgd", "learning_rate": 0.1, "schedule": "constant",
         "batch_size": 10, "epochs": 3, "augment": (), "validation_fraction": 0.2, "train_examples": None,
         "monitor": "loss", "keep": "last", "patience": None, "stop_below": None, "test_curve": True,
-        "precision": "bfloat16", "backbone": "alexnet-imagenet",
+        "precision": "bfloat16", "backbone": "alexnet-imagenet", "deterministic": True,
     }  # fmt: skip
     not_alone = {"data", "freeze", "train_on"}  # each needs another field; see below
     assert set(changes) == {field.name for field in dataclasses.fields(Experiment)} - {"seed"} - not_alone

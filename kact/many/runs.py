@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from kact import backend, losses
 from kact.assembly import epoch_batches, load_arrays_of
+from kact.engine.determinism import deterministic
 from kact.experiment import Experiment
 from kact.many.groups import TOGETHER, groups, packs, why_alone, why_slower
 from kact.runs import Run, RunDirectory
@@ -63,7 +64,10 @@ def run_many(
     choose(together, TOGETHER, {}, "together")
     tell = tell or (lambda line: None)
     for group in groups([one for one in dict.fromkeys(experiments) if not _finished(one, out)]):
-        with backend.run_settings(device, group[0].precision) as device_used:
+        with (
+            backend.run_settings(device, group[0].precision) as device_used,
+            deterministic(group[0].deterministic, device_used),
+        ):
             reason = why_alone(group[0])
             if reason is None and together == "auto":
                 reason = why_slower(group[0], device_used)
