@@ -19,6 +19,7 @@ _VIEWS = {getattr(aten, name).default for name in ("permute", "t", "view", "expa
 _VIEWS |= {aten.transpose.int, aten.squeeze.dims}
 _FILLED = {aten.ones_like.default: 1, aten.zeros_like.default: 0}
 _EACH = {aten.add.Tensor, aten.sub.Tensor, aten.mul.Tensor, aten.div.Tensor}
+_IN_PLACE = {aten.add.Tensor: aten.add_.Tensor, aten.lerp.Scalar: aten.lerp_.Scalar}
 _SAME = {aten.detach.default, aten.alias.default}
 _QUICK: dict[Any, Any] = {  # torch's own functions reach the same kernels in half the time of an overload
     getattr(getattr(aten, name), overload): getattr(torch, name)
@@ -30,7 +31,8 @@ _QUICK: dict[Any, Any] = {  # torch's own functions reach the same kernels in ha
     )
     for name in names.split()
 }
-_QUICK[aten.view.default] = torch.Tensor.view
+_QUICK |= {aten.view.default: torch.Tensor.view, aten.copy_.default: torch.Tensor.copy_}
+_QUICK |= {aten.add_.Tensor: torch.Tensor.add_, aten.lerp_.Scalar: torch.Tensor.lerp_}
 
 
 def lower(traced: GraphModule, state: Sequence[torch.Tensor]) -> Callable[..., Any]:
@@ -52,12 +54,13 @@ def lower(traced: GraphModule, state: Sequence[torch.Tensor]) -> Callable[..., A
             _replace(node, node.args[0])
     constants.fold()
     for node in list(graph.nodes):
-        _add_in_place(node, constants)
+        _change_in_place(node, constants)
         _join_bias(node, constants)
         _sum_of_maps(node)
         _widen(node, constants)
         _hold_number(node, constants)
         _pool_by_maxima(node)
+        _permute_once(node)
     graph.eliminate_dead_code()
     for node in graph.nodes:
         if node.op == "call_function":
@@ -139,16 +142,16 @@ class _Constants:
         _replace(node, made)
 
 
-def _add_in_place(node: Kernel, constants: _Constants) -> None:
-    """Turn `variable.copy_(variable + x)` into `variable.add_(x)`."""
+def _change_in_place(node: Kernel, constants: _Constants) -> None:
+    """Turn `variable.copy_(variable + x)` into `variable.add_(x)`, and a running average likewise."""
     if node.target is not aten.copy_.default or node.args[0] not in constants.tensors or len(node.args) > 2:
         return
     variable, total = node.args
-    if not _is_kernel(total) or total.target is not aten.add.Tensor or total.kwargs or len(total.users) > 1:
+    if not _is_kernel(total) or total.target not in _IN_PLACE or total.kwargs or len(total.users) > 1:
         return
     changed = any(variable in _changed(user) and total < user < node for user in variable.users)
     if total.args[0] is variable and not changed:
-        node.target, node.args = aten.add_.Tensor, (variable, total.args[1])
+        node.target, node.args = _IN_PLACE[total.target], total.args
         constants.graph.erase_node(total)
 
 
@@ -234,6 +237,18 @@ def _pool_by_maxima(node: Kernel) -> None:
             halves = [node.graph.call_function(aten.slice.Tensor, (found, axis, start, size, 2)) for start in (0, 1)]
             found = node.graph.call_function(aten.maximum.default, tuple(halves))
     _replace(asked[0], found)
+
+
+def _permute_once(node: Kernel) -> None:
+    """Make one permutation of two, and none of one that leaves all axes where they are."""
+    if node.target is not aten.permute.default or min(node.args[1]) < 0:
+        return
+    source, order = node.args
+    if source.target is aten.permute.default and min(source.args[1]) >= 0:
+        source, order = source.args[0], [source.args[1][axis] for axis in order]
+        node.args = (source, order)
+    if list(order) == sorted(order):
+        _replace(node, source)
 
 
 def _is_kernel(value: Any) -> bool:
