@@ -74,7 +74,9 @@ def write(facts: dict[str, Any], out: Path, name: str, command: str) -> int:
         f"# Speed of training\n\n{facts['machine']}, {facts['date']}; `{command}`, {facts['rounds']} rounds, "
         f"{facts['seconds']} s.\nRatios of time, another's over kact's, in one run and in turn; above 1 kact wins. "
         f"In the first table medians over the activations, in the second over the rounds; ranges in parentheses. "
-        f"Kact predicts and evaluates in batches of 128, whatever the column.\n\n{text}"
+        f"`evaluate` and `predict` are held to their targets with both in batches of the column's size; their rows "
+        f"without a target show what people get: kact chooses 128 by itself, Keras takes what it is given, or 32."
+        f"\n\n{text}"
     )
     return 0
 

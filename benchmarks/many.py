@@ -44,7 +44,9 @@ MLP = {"name": "mlp", "hidden_units": [256] * 3}
 CASES = (
     Case("MLP 3x256 on 28x28, batch 32", MLP, (28, 28, 1), target=1.5),
     Case("the same, Adam", MLP, (28, 28, 1), optimizer="adam"),
-    Case("MLP 3x256 on 32x32 colour, batch 32, 8 members", MLP, (32, 32, 3), members=8),
+    Case("MLP 3x512 on 28x28, batch 32", {"name": "mlp", "hidden_units": [512] * 3}, (28, 28, 1), members=8, steps=4),
+    Case("MLP 3x128 on 32x32 colour, batch 32", {"name": "mlp", "hidden_units": [128] * 3}, (32, 32, 3)),
+    Case("MLP 3x256 on 32x32 colour, batch 32", MLP, (32, 32, 3), members=8),
     Case("MLP 2x32 on 8x8, batch 32", {"name": "mlp", "hidden_units": [32, 32]}, (8, 8, 1), steps=30),
     Case("LeNet, batch 10", {"name": "lenet"}, (32, 32, 3), batch_size=10),
     Case("LeNet, batch 32", {"name": "lenet"}, (32, 32, 3), members=8, steps=3),

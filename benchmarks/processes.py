@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.contestant import Contestant, closing
@@ -42,22 +43,29 @@ def workers(rounds: int, runs: int = 8, epochs: int = 2, examples: int = 960) ->
     return [_row(words, 1.3, ratios)]
 
 
-def memory(examples: int = 10_000) -> Rows:
-    """Peak memory of a process that trains LeNet for two epochs, kact's over plain PyTorch's: at most the target."""
-    peaks = {}
-    for kind in ("kact", "plain"):
-        with closing([Contestant(kind, batch_size=128, examples=examples)]) as (contestant,):
-            contestant.train(2)
-            contestant.ask("memory")
-            peaks[kind] = contestant.answer()
-    row = _row(
-        f"peak memory of the process, LeNet, {examples} images of 32x32, over plain PyTorch's (less is better)",
-        1.2,
-        [peaks["kact"] / peaks["plain"]],
-        bytes=peaks,
-        at_most=True,
-    )
-    return [row]
+def memory(sizes: Sequence[tuple[int, float | None]] = ((10_000, 1.2), (50_000, None)), repeats: int = 1) -> Rows:
+    """Peak memory of a process that trains LeNet for an epoch, kact's over plain PyTorch's: at most the target.
+
+    Args:
+        sizes: images of 32x32 to train on, and the target.
+        repeats: processes of each.
+    """
+    found = []
+    for examples, target in sizes:
+        peaks: dict[str, list[float]] = {"kact": [], "plain": []}
+        for kind in [*peaks] * repeats:
+            with closing([Contestant(kind, batch_size=128, examples=examples)]) as (contestant,):
+                contestant.train(1)
+                contestant.ask("memory")
+                peaks[kind].append(contestant.answer())
+        megabytes = {kind: round(statistics.median(values) / 1e6) for kind, values in peaks.items()}
+        words = (
+            f"peak memory of the process, LeNet, {examples} images of 32x32: kact's {megabytes['kact']} MB over plain "
+            f"PyTorch's {megabytes['plain']} MB (less is better)"
+        )
+        ratios = [own / other for own, other in zip(peaks["kact"], peaks["plain"], strict=True)]
+        found.append(_row(words, target, ratios, bytes=peaks, at_most=True))
+    return found
 
 
 def backends(rounds: int, batch_size: int = 32, examples: int = 960) -> Rows:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kact.errors import KactError
+from kact.imports import spare_optional
 from kact.spec import choose
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ _Forward = Callable[[Any, Any], tuple[Any, Any]]
 
 
 def select_default() -> None:
-    """Choose torch where `KERAS_BACKEND` is unset; for kact's commands, before they import Keras.
+    """Choose torch where `KERAS_BACKEND` is unset, and spare Keras' optional imports; for kact's commands, before it.
 
     Raises:
         KactError: if it is set to what is no backend, or to one that is not installed.
@@ -46,10 +47,9 @@ def select_default() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     chosen = choose(os.environ["KERAS_BACKEND"], BACKENDS, {}, "KERAS_BACKEND")
     if not installed(chosen):
-        extra = PACKAGES.get(chosen, chosen)
-        raise KactError(
-            f"KERAS_BACKEND is {chosen!r}, which is not installed.", f"Install it: pip install 'kact[{extra}]'"
-        )
+        advice = f"Install it: pip install 'kact[{PACKAGES.get(chosen, chosen)}]'"
+        raise KactError(f"KERAS_BACKEND is {chosen!r}, which is not installed.", advice)
+    spare_optional(chosen)
 
 
 def installed(backend: str) -> bool:

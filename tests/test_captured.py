@@ -1,5 +1,10 @@
 """The captured step against stock Keras: equal to rounding, or stock Keras itself and the reason said."""
 
+import ast
+import io
+import tokenize
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -250,3 +255,24 @@ def test_the_private_interfaces_are_there():
     assert isinstance(model.variables[-1].value, torch.nn.Parameter), "Keras' variables are no longer torch parameters"
     graph = private.trace(lambda x: (x + 1).view(-1), torch.ones(2, 3))
     assert [node.meta["val"].shape for node in graph.graph.nodes if node.op == "call_function"] == [(2, 3), (6,)]
+
+
+def test_the_engine_stays_small_enough_to_be_read():
+    """Lines of code: no blank lines, comments or docstrings."""
+    lines = {path.name: lines_of_code(path) for path in Path(private.__file__).parent.glob("*.py")}
+    total = sum(lines.values())
+    assert total <= 800, (
+        f"kact/engine has {total} lines of code, more than 800: take out what no longer measures, or make "
+        f"one of what is there twice, before you add to it ({lines})"
+    )
+
+
+def lines_of_code(path):
+    text = path.read_text()
+    documented = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            documented |= set(range(node.body[0].lineno, node.body[0].end_lineno + 1))
+    layout = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
+    tokens = [token for token in tokenize.generate_tokens(io.StringIO(text).readline) if token.type not in layout]
+    return len({line for token in tokens for line in range(token.start[0], token.end[0] + 1)} - documented)

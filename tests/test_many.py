@@ -157,6 +157,17 @@ def test_what_cannot_train_at_once_says_why_and_trains_alone(tmp_path):
 
 
 @needs_torch
+def test_auto_leaves_large_weights_alone_on_a_cpu(tmp_path, monkeypatch):
+    said = []
+    assert groups.why_too_large(10**6, "cuda") is None
+    monkeypatch.setattr(groups, "_LARGEST_THAT_PAYS", 100)
+    finished = run_many(several(count=2, epochs=1), out=tmp_path, device="cpu", tell=said.append)
+    assert finished[0].metrics["provenance"]["step"]["kind"] == "captured" and "no faster" in said[0]
+    finished = run_many(several(count=2, epochs=2), out=tmp_path, device="cpu", together="yes")
+    assert finished[0].metrics["provenance"]["step"]["kind"] == "many"
+
+
+@needs_torch
 def test_auto_leaves_convolutions_alone_on_a_cpu(tmp_path):
     finished = run_many(several(count=2, epochs=1, model=CNN), out=tmp_path, device="cpu")
     assert finished[0].metrics["provenance"]["step"]["kind"] == "captured"

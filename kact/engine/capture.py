@@ -5,7 +5,8 @@ Where the step can be written down only in part, nothing of it is kept: the call
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -19,13 +20,8 @@ from kact.engine.private import trace
 
 Step = Callable[..., Any]  # from tensors to a tensor, or to nothing
 
-_READS = (  # what takes a number out of a tensor: it would be written down as a constant
-    torch.Tensor.numpy,
-    torch.Tensor.__array__,
-    torch.Tensor.tolist,
-    torch.Tensor.item,
-)
-
+# what takes a number out of a tensor: it would be written down as a constant
+_READS = (torch.Tensor.numpy, torch.Tensor.__array__, torch.Tensor.tolist, torch.Tensor.item)
 
 _MOST_RECORDED = 64  # CUDA graphs of one step, each of which keeps memory of its own
 
@@ -75,9 +71,8 @@ def capture(
     Raises:
         CannotCapture: with the reason, if the step depends on numbers that only a run can tell.
     """
-    before = [tensor.detach().clone() for tensor in state]
     try:
-        with torch.random.fork_rng(devices=_cuda_devices(state)), _Guard(), Layout():
+        with _put_back(state), _Guard(), Layout():
             graph = _traced(step, state, arguments)
             if longer is not None:
                 graph = unite(graph, _traced(step, state, longer), sized=len(state))
@@ -86,10 +81,6 @@ def capture(
         raise
     except Exception as error:  # tracing fails in as many ways as steps are written
         raise CannotCapture(_in_words(error)) from error
-    finally:
-        with torch.no_grad():
-            for tensor, value in zip(state, before, strict=True):
-                tensor.copy_(value)
     if arguments[0].device.type != "cuda":
         return replay
     return _cuda_graph(replay, arguments, state) if longer is None else _cuda_graphs(replay, state)
@@ -104,17 +95,25 @@ def _in_words(error: Exception) -> str:
     return "its step reads a number out of a tensor" if "_local_scalar_dense" in text else text.splitlines()[0]
 
 
-def _cuda_devices(state: Sequence[torch.Tensor]) -> list[torch.device]:
-    return list({tensor.device for tensor in state if tensor.device.type == "cuda"})
+@contextlib.contextmanager
+def _put_back(state: Sequence[torch.Tensor]) -> Iterator[None]:
+    """Leave the state, and torch's random state, as if a block had never run."""
+    before = [tensor.detach().clone() for tensor in state]
+    try:
+        with torch.random.fork_rng(devices={tensor.device for tensor in state if tensor.device.type == "cuda"}):
+            yield
+    finally:
+        with torch.no_grad():
+            for tensor, value in zip(state, before, strict=True):
+                tensor.copy_(value)
 
 
 def _cuda_graph(replay: Step, arguments: Sequence[torch.Tensor], state: Sequence[torch.Tensor]) -> Step:
     """Return a replay of kernels as one CUDA graph: a single launch a step."""
     inputs = [argument.clone() for argument in arguments]
-    before = [tensor.detach().clone() for tensor in state]
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
-    with torch.random.fork_rng(devices=_cuda_devices(state)), torch.no_grad():
+    with _put_back(state), torch.no_grad():
         with torch.cuda.stream(side):  # kernels are chosen and loaded outside of the recording
             for _ in range(3):
                 replay(*inputs)
@@ -122,8 +121,6 @@ def _cuda_graph(replay: Step, arguments: Sequence[torch.Tensor], state: Sequence
         recording = torch.cuda.CUDAGraph()
         with torch.cuda.graph(recording):
             output = replay(*inputs)
-        for tensor, value in zip(state, before, strict=True):
-            tensor.copy_(value)
 
     def launch(*given: torch.Tensor) -> Any:
         for held, value in zip(inputs, given, strict=True):

@@ -22,11 +22,11 @@ from kact.tasks.batches import EpochBatches
 from kact.text.encoded import EncodedSplit
 from kact.text.token_batches import TokenBatches, predict_tokens, weighted
 
-_PREDICTION_BATCH = 128
-
 
 class CapturedEngine(StockEngine):
     """Trains and predicts by replaying captured steps, and as `StockEngine` where that cannot be, for its `reason`."""
+
+    prediction_batch = 128
 
     def __init__(self, model: keras.Model, optimizer: keras.Optimizer, loss: Callable[..., Any], l2: float) -> None:
         super().__init__(model, optimizer, loss, l2)
@@ -76,7 +76,7 @@ class CapturedEngine(StockEngine):
         if self._predicts and isinstance(split, EncodedSplit):
             try:
                 self._steps.check()
-                return predict_tokens(self.model, split, _PREDICTION_BATCH, self._tagged), split.labels
+                return predict_tokens(self.model, split, self.prediction_batch, self._tagged), split.labels
             except CannotCapture:
                 self._predicts = False
         return super().outputs_of(split)
@@ -85,14 +85,12 @@ class CapturedEngine(StockEngine):
         """Return the model's outputs, `(n, classes)` float32, for stored inputs `(n, height, width, channels)`."""
         if not (self._predicts and len(inputs)):
             return super().predict(inputs)
-        size = _filled_size(len(inputs))
+        size = self._filled_size(len(inputs))
         found = np.empty((len(inputs), *self.model.output_shape[1:]), np.float32)
         try:
             self._steps.check()
             for start in range(0, len(inputs), size):
-                stored = inputs[start : start + size]
-                output = self._steps.predict([self._sent(_filled(stored, size))])
-                found[start : start + size] = output[: len(stored)].float().cpu().numpy()
+                found[start : start + size] = self._outputs([inputs[start : start + size]], size)
         except CannotCapture:
             self._predicts = False
             return super().predict(inputs)
@@ -100,10 +98,17 @@ class CapturedEngine(StockEngine):
 
     def _tagged(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
         """Return a tagger's outputs `(batch, time, tags)` for a batch of features."""
-        count = len(inputs["word"])
-        given = [self._sent(_filled(inputs[name], _filled_size(count))) for name in self._steps.names]
-        output: np.ndarray = self._steps.predict(given)[:count].float().cpu().numpy()
-        return output
+        return self._outputs([inputs[name] for name in self._steps.names], self._filled_size(len(inputs["word"])))
+
+    def _outputs(self, inputs: list[np.ndarray], size: int) -> np.ndarray:
+        """Return the outputs for a batch, which is filled up to a size with its first example."""
+        filled = [np.concatenate([one, np.repeat(one[:1], size - len(one), axis=0)]) for one in inputs]
+        output = self._steps.predict([self._sent(one) for one in filled])
+        return np.asarray(output[: len(inputs[0])].float().cpu())
+
+    def _filled_size(self, count: int) -> int:
+        """Return how many examples to predict at once: few sizes, as each is captured by itself."""
+        return min(self.prediction_batch, 1 << (count - 1).bit_length())
 
     def _batch(self, split: Split | EncodedSplit, chosen: Any) -> list[torch.Tensor]:
         """Return what a training step takes: inputs, labels, and for sentences the weights of the labels.
@@ -123,13 +128,3 @@ class CapturedEngine(StockEngine):
 
     def _sent(self, array: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(array).to(self._steps.device)
-
-
-def _filled_size(count: int) -> int:
-    """Return how many examples to predict at once: few sizes, as each is captured by itself."""
-    return min(_PREDICTION_BATCH, 1 << (count - 1).bit_length())
-
-
-def _filled(array: np.ndarray, size: int) -> np.ndarray:
-    """Return `(n, ...)` with its first row repeated up to `size`."""
-    return np.concatenate([array, np.repeat(array[:1], size - len(array), axis=0)])

@@ -15,22 +15,10 @@ import torch
 import torch.nn.functional as F
 from torch.overrides import TorchFunctionMode
 
-_RISING = {  # activations that never fall, so that the maximum may be taken first; each with what its settings must be
-    F.relu: (),
-    torch.relu: (),
-    F.relu6: (),
-    F.elu: ("alpha",),
-    F.selu: (),
-    F.celu: ("alpha",),
-    F.leaky_relu: ("negative_slope",),
-    F.softplus: (),
-    F.softsign: (),
-    F.hardsigmoid: (),
-    torch.tanh: (),
-    F.tanh: (),
-    torch.sigmoid: (),
-    F.sigmoid: (),
-}
+# activations that never fall, so that the maximum may be taken first; some of them by a setting, if it is not negative
+_RISING = {F.relu, torch.relu, F.relu6, F.selu, F.softplus, F.softsign, F.hardsigmoid, torch.tanh, F.tanh}
+_RISING |= {torch.sigmoid, F.sigmoid}
+_RISING_BY = {F.elu: "alpha", F.celu: "alpha", F.leaky_relu: "negative_slope"}
 
 
 class Layout(TorchFunctionMode):
@@ -46,7 +34,7 @@ class Layout(TorchFunctionMode):
         keywords = keywords or {}
         if function is torch.Tensor.contiguous and len(arguments) == 1 and not keywords and _is_last(arguments[0]):
             return arguments[0]
-        if function in _RISING and arguments and arguments[0].ndim == 4 and _rises(function, arguments, keywords):
+        if _rises(function, arguments, keywords) and arguments[0].ndim == 4:
             output = function(*arguments, **keywords)
             return self._remember(output, arguments[0], lambda x: function(x, *arguments[1:], **keywords))
         if function is torch.permute and id(arguments[0]) in self._rising:
@@ -96,5 +84,7 @@ def _is_last(tensor: torch.Tensor) -> bool:
 
 
 def _rises(function: Any, arguments: Any, keywords: dict[str, Any]) -> bool:
-    settings = [*arguments[1:], *(keywords.get(name, 0) for name in _RISING[function])]
+    if not arguments or (function not in _RISING and function not in _RISING_BY):
+        return False
+    settings = [*arguments[1:], keywords.get(_RISING_BY.get(function, ""), 0)]
     return all(not isinstance(value, torch.Tensor) and value >= 0 for value in settings)

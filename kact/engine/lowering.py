@@ -15,33 +15,24 @@ from torch.fx import CodeGen, GraphModule, Node
 aten = torch.ops.aten
 Kernel = Any  # a node of the graph; torch.fx types its fields too loosely to check anything
 
-_VIEWS = {
-    aten.permute.default,
-    aten.t.default,
-    aten.view.default,
-    aten.expand.default,
-    aten.transpose.int,
-    aten.unsqueeze.default,
-    aten.squeeze.dims,
-}
+_VIEWS = {getattr(aten, name).default for name in ("permute", "t", "view", "expand", "unsqueeze")}
+_VIEWS |= {aten.transpose.int, aten.squeeze.dims}
 _FILLED = {aten.ones_like.default: 1, aten.zeros_like.default: 0}
 _EACH = {aten.add.Tensor, aten.sub.Tensor, aten.mul.Tensor, aten.div.Tensor}
+_IN_PLACE = {aten.add.Tensor: aten.add_.Tensor, aten.lerp.Scalar: aten.lerp_.Scalar}
 _SAME = {aten.detach.default, aten.alias.default}
 _QUICK: dict[Any, Any] = {  # torch's own functions reach the same kernels in half the time of an overload
-    aten.mm.default: torch.mm,
-    aten.addmm.default: torch.addmm,
-    aten.mul.Tensor: torch.mul,
-    aten.add.Tensor: torch.add,
-    aten.sub.Tensor: torch.sub,
-    aten.div.Tensor: torch.div,
-    aten.neg.default: torch.neg,
-    aten.tanh.default: torch.tanh,
-    aten.sigmoid.default: torch.sigmoid,
-    aten.relu.default: torch.relu,
-    aten.sqrt.default: torch.sqrt,
-    aten.permute.default: torch.permute,
-    aten.t.default: torch.t,
+    getattr(getattr(aten, name), overload): getattr(torch, name)
+    for overload, names in (
+        ("default", "mm addmm bmm baddbmm convolution neg tanh sigmoid relu sqrt rsqrt addcmul argmax permute t"),
+        ("default", "maximum index_select _log_softmax _log_softmax_backward_data"),
+        ("Tensor", "add sub mul div eq"),
+        ("dim_IntList", "sum"),
+    )
+    for name in names.split()
 }
+_QUICK |= {aten.view.default: torch.Tensor.view, aten.copy_.default: torch.Tensor.copy_}
+_QUICK |= {aten.add_.Tensor: torch.Tensor.add_, aten.lerp_.Scalar: torch.Tensor.lerp_}
 
 
 def lower(traced: GraphModule, state: Sequence[torch.Tensor]) -> Callable[..., Any]:
@@ -63,11 +54,13 @@ def lower(traced: GraphModule, state: Sequence[torch.Tensor]) -> Callable[..., A
             _replace(node, node.args[0])
     constants.fold()
     for node in list(graph.nodes):
-        _add_in_place(node, constants)
+        _change_in_place(node, constants)
         _join_bias(node, constants)
         _sum_of_maps(node)
         _widen(node, constants)
+        _hold_number(node, constants)
         _pool_by_maxima(node)
+        _permute_once(node)
     graph.eliminate_dead_code()
     for node in graph.nodes:
         if node.op == "call_function":
@@ -149,16 +142,16 @@ class _Constants:
         _replace(node, made)
 
 
-def _add_in_place(node: Kernel, constants: _Constants) -> None:
-    """Turn `variable.copy_(variable + x)` into `variable.add_(x)`."""
+def _change_in_place(node: Kernel, constants: _Constants) -> None:
+    """Turn `variable.copy_(variable + x)` into `variable.add_(x)`, and a running average likewise."""
     if node.target is not aten.copy_.default or node.args[0] not in constants.tensors or len(node.args) > 2:
         return
     variable, total = node.args
-    if not _is_kernel(total) or total.target is not aten.add.Tensor or total.kwargs or len(total.users) > 1:
+    if not _is_kernel(total) or total.target not in _IN_PLACE or total.kwargs or len(total.users) > 1:
         return
-    between = _between(total, node)
-    if total.args[0] is variable and not any(variable in _changed(other) for other in between):
-        node.target, node.args = aten.add_.Tensor, (variable, total.args[1])
+    changed = any(variable in _changed(user) and total < user < node for user in variable.users)
+    if total.args[0] is variable and not changed:
+        node.target, node.args = _IN_PLACE[total.target], total.args
         constants.graph.erase_node(total)
 
 
@@ -189,25 +182,19 @@ def _sum_of_maps(node: Kernel) -> None:
     """Sum a channels-last gradient over all pixels in two steps along long rows: PyTorch's own sum goes by pixels."""
     if node.target is not aten.sum.dim_IntList or len(node.args) < 2 or "val" not in node.args[0].meta:
         return
-    source = node.args[0]
+    source, axes = node.args[0], list(node.args[1])
     value = source.meta["val"]
-    if len(value.shape) != 4 or list(node.args[1]) not in ([0, 1, 2], [0, 2, 3]):
+    if value.ndim != 4 or axes not in ([0, 1, 2], [0, 2, 3]):
         return
-    last = list(node.args[1]) == [0, 1, 2]
-    order = [0, 1, 2, 3] if last else [0, 2, 3, 1]
+    order = [*axes, 6 - sum(axes)]  # pixels, then channels
     count, height, width, channels = (value.shape[axis] for axis in order)
-    if [value.stride(axis) for axis in order] != [
-        height * width * channels,
-        width * channels,
-        channels,
-        1,
-    ] or channels >= 64:
+    if not value.permute(order).is_contiguous() or channels >= 64:
         return
     keep = len(node.args) > 2 and bool(node.args[2])
-    shape = [1 if axis in node.args[1] else size for axis, size in enumerate(value.shape)] if keep else [channels]
+    shape = [1 if axis in axes else channels for axis in range(4)] if keep else [channels]
     call = node.graph.call_function
     with node.graph.inserting_before(node):
-        rows = source if last else call(aten.permute.default, (source, order))
+        rows = call(aten.permute.default, (source, order))
         rows = call(aten.view.default, (rows, [count * height, width * channels]))
         sums = call(aten.view.default, (call(aten.sum.dim_IntList, (rows, [0])), [width, channels]))
         sums = call(aten.view.default, (call(aten.sum.dim_IntList, (sums, [0])), shape))
@@ -223,6 +210,15 @@ def _widen(node: Kernel, constants: _Constants) -> None:
     if value.ndim == 4 and few and value.is_contiguous():
         wide = held.view(-1).expand(value.shape[1:]).contiguous()
         node.args = (node.args[0], constants.add(wide, before=node))
+
+
+def _hold_number(node: Kernel, constants: _Constants) -> None:
+    """Keep the number beside a tensor as a tensor, which torch would make of it, and convert, at every step."""
+    if node.target not in _EACH or node.kwargs or not all("val" in one.meta for one in (node, *node.all_input_nodes)):
+        return
+    value, dtypes = node.meta["val"], {one.meta["val"].dtype for one in (node, *node.all_input_nodes)}
+    if value.device.type == "cpu" and dtypes == {torch.float32} and isinstance(node.args[1], int | float):
+        node.args = (node.args[0], constants.add(torch.tensor(float(node.args[1])), before=node))
 
 
 def _pool_by_maxima(node: Kernel) -> None:
@@ -243,6 +239,18 @@ def _pool_by_maxima(node: Kernel) -> None:
     _replace(asked[0], found)
 
 
+def _permute_once(node: Kernel) -> None:
+    """Make one permutation of two, and none of one that leaves all axes where they are."""
+    if node.target is not aten.permute.default or min(node.args[1]) < 0:
+        return
+    source, order = node.args
+    if source.target is aten.permute.default and min(source.args[1]) >= 0:
+        source, order = source.args[0], [source.args[1][axis] for axis in order]
+        node.args = (source, order)
+    if list(order) == sorted(order):
+        _replace(node, source)
+
+
 def _is_kernel(value: Any) -> bool:
     return isinstance(value, Node)
 
@@ -250,14 +258,6 @@ def _is_kernel(value: Any) -> bool:
 def _replace(node: Kernel, other: Kernel) -> None:
     node.replace_all_uses_with(other)
     node.graph.erase_node(node)
-
-
-def _between(first: Kernel, last: Kernel) -> list[Kernel]:
-    found, node = [], first.next
-    while node is not last:
-        found.append(node)
-        node = node.next
-    return found
 
 
 def _changed(node: Kernel) -> set[Kernel]:

@@ -55,6 +55,28 @@ def layers_of(model: keras.Model) -> list[Any]:
     return list(model._flatten_layers())
 
 
+def biases_taken_off(model: keras.Model) -> list[Any]:
+    """Return the biases that a batch norm subtracts again with the mean: their gradients are 0, but for rounding."""
+    users: dict[int, list[Any]] = {id(output): [None] for output in model.outputs}
+    for operation in model.operations:
+        for node in operation._inbound_nodes:
+            for tensor in node.input_tensors:
+                users.setdefault(id(tensor), []).append(operation)
+    found = []
+    for layer in model.operations:
+        if isinstance(layer, keras.layers.Conv2D | keras.layers.Dense) and len(layer._inbound_nodes) == 1:
+            after = users.get(id(layer.output), [])
+            normed = after and all(isinstance(one, keras.layers.BatchNormalization) and one.trainable for one in after)
+            if (
+                normed
+                and layer.use_bias
+                and layer.activation is keras.activations.linear
+                and not layer.bias.regularizer
+            ):
+                found.append(layer.bias)
+    return found
+
+
 def build_metrics(model: keras.Model, batch: Sequence[Any]) -> None:
     """Make the variables of a compiled model's metrics, from inputs, labels and weights of one example."""
     model._symbolic_build(data_batch=tuple(batch))

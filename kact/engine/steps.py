@@ -81,16 +81,19 @@ class Steps:
 
     def _train(self, *batch: torch.Tensor) -> None:
         model, variables = self.model, self.model.trainable_variables
+        still = {id(one) for one in private.biases_taken_off(model)}
         inputs, labels, *rest = self._parts(batch)
         weight = rest[0] if rest else None
         with torch.enable_grad():
             outputs = model(inputs, training=True)
             loss = private.loss_of(model, inputs, labels, outputs, weight)
             scaled = model.optimizer.scale_loss(loss)
-            gradients = torch.autograd.grad(scaled, [variable.value for variable in variables], allow_unused=True)
+            moved = [variable.value for variable in variables if id(variable) not in still]
+            found = iter(torch.autograd.grad(scaled, moved, allow_unused=True))
+            gradients = [torch.zeros_like(one.value) if id(one) in still else next(found) for one in variables]
         with torch.no_grad(), fused(model.optimizer):
             private.note_loss(model, loss.detach(), len(labels))
-            model.optimizer.apply(list(gradients), variables)
+            model.optimizer.apply(gradients, variables)
             model.compute_metrics(inputs, labels, outputs.detach(), sample_weight=weight)
 
     def _predict(self, *batch: torch.Tensor) -> torch.Tensor:

@@ -15,8 +15,6 @@ from kact.tasks.batches import EpochBatches
 from kact.text.encoded import EncodedSplit
 from kact.text.token_batches import TokenBatches, predict_tokens
 
-_PREDICTION_BATCH = 256
-
 
 class StockEngine:
     """Trains and predicts with Keras as it comes.
@@ -29,10 +27,12 @@ class StockEngine:
 
     Attributes:
         name: of the step that runs, "captured" or "stock".
+        prediction_batch: examples that go through the model together; the outputs do not depend on it.
         reason: why stock Keras runs where captured steps were wanted.
     """
 
     name = "stock"
+    prediction_batch = 256
     reason: str | None = None  # why it runs where captured steps were wanted
     facts: Mapping[str, Any] = {}  # what else a run's metrics say of the step
 
@@ -100,8 +100,8 @@ class StockEngine:
     def predict(self, inputs: np.ndarray) -> np.ndarray:
         """Return the model's outputs, `(n, classes)` float32, for stored inputs `(n, height, width, channels)`."""
         parts = [
-            self.model.predict_on_batch(inputs[start : start + _PREDICTION_BATCH].astype(np.float32))
-            for start in range(0, len(inputs), _PREDICTION_BATCH)
+            self.model.predict_on_batch(inputs[start : start + self.prediction_batch].astype(np.float32))
+            for start in range(0, len(inputs), self.prediction_batch)
         ]
         return np.concatenate([np.asarray(part) for part in parts])
 

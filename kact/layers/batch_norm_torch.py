@@ -20,10 +20,10 @@ class _Normalise(torch.autograd.Function):
         count = inputs.numel() // channels
         mean = _by_channel(rows, channels) / count
         room = rows * rows  # used again for the outputs: fresh memory costs more than the arithmetic
-        variance = _by_channel(room, channels) / count - mean * mean  # as Keras has it
+        variance = torch.addcmul(_by_channel(room, channels) / count, mean, mean, value=-1)  # as Keras has it
         inverse = torch.rsqrt(variance + epsilon)
         factor = inverse if scale is None else inverse * scale
-        shift = -mean * factor if offset is None else offset - mean * factor
+        shift = -mean * factor if offset is None else torch.addcmul(offset, mean, factor, value=-1)
         outputs = torch.addcmul(_wide(shift, width), rows, _wide(factor, width), out=room).view(inputs.shape)
         context.save_for_backward(rows, mean, inverse, factor)
         context.has = scale is not None, offset is not None
@@ -38,9 +38,12 @@ class _Normalise(torch.autograd.Function):
         given = gradient.reshape(rows.shape)
         total = _by_channel(given, channels)
         room = given * rows
-        along = (_by_channel(room, channels) - mean * total) * inverse  # sum of gradient · normalised input
-        slope = -factor * inverse * along / count
-        level = -slope * mean - factor * total / count
+        along = (
+            torch.addcmul(_by_channel(room, channels), mean, total, value=-1) * inverse
+        )  # gradient · normalised input
+        each = factor / -count
+        slope = each * inverse * along
+        level = torch.addcmul(each * total, slope, mean, value=-1)
         found = torch.addcmul(_wide(level, width), given, _wide(factor, width), out=room)
         found = found.addcmul_(rows, _wide(slope, width))
         has_scale, has_offset = context.has

@@ -22,6 +22,7 @@ TOGETHER = ("auto", "yes", "no")
 # Largest weight of all members, in bytes: the C library hands greater blocks back after each step and clears them anew.
 _LARGEST_BYTES = 32 * 2**20
 _MOST_MEMBERS = 64
+_LARGEST_THAT_PAYS = 400_000  # elements of the largest weight; benchmarks/many.py measures below and above
 
 
 def why_alone(experiment: Experiment) -> str | None:
@@ -55,6 +56,23 @@ def why_slower(experiment: Experiment, device: str) -> str | None:
     """
     if device == "cpu" and experiment.model.name != "mlp":
         return "convolutions of many members are slower on a CPU"
+    return None
+
+
+def why_too_large(largest_weight: int, device: str) -> str | None:
+    """Return why a network that could train together with others is faster by itself on a device, or None.
+
+    Args:
+        largest_weight: elements of the network's largest weight.
+        device: in words, as `kact.backend.run_settings` gives it.
+
+    Example:
+        >>> why_too_large(784 * 256, "cpu")
+        >>> why_too_large(3072 * 256, "cpu")
+        'stacks of weights as large as theirs are no faster on a CPU'
+    """
+    if device == "cpu" and largest_weight > _LARGEST_THAT_PAYS:
+        return "stacks of weights as large as theirs are no faster on a CPU"
     return None
 
 

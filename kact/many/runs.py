@@ -12,7 +12,7 @@ from kact import backend, losses
 from kact.assembly import epoch_batches, load_arrays_of
 from kact.engine.determinism import deterministic
 from kact.experiment import Experiment
-from kact.many.groups import TOGETHER, groups, packs, why_alone, why_slower
+from kact.many.groups import TOGETHER, groups, packs, why_alone, why_slower, why_too_large
 from kact.runs import Run, RunDirectory
 from kact.spec import choose
 from kact.train import run
@@ -72,7 +72,7 @@ def run_many(
             if reason is None and together == "auto":
                 reason = why_slower(group[0], device_used)
             if reason is None and together != "no" and len(group) > 1:
-                _train_group(group, Path(out), device_used, tell)
+                _train_group(group, Path(out), device_used, tell, together == "auto")
         if reason is not None and together != "no" and len(group) > 1:
             tell(f"{len(group)} runs like {group[0].label} train one after another: {reason}.")
     return [run(experiment, out=out, device=device) for experiment in experiments]
@@ -82,8 +82,8 @@ def _finished(experiment: Experiment, out: str | Path) -> bool:
     return RunDirectory(Path(out) / experiment.label).finished  # whether it is this experiment's, `run` finds out
 
 
-def _train_group(group: list[Experiment], out: Path, device: str, tell: Tell) -> None:
-    """Train experiments of one program, in as many packs as they need."""
+def _train_group(group: list[Experiment], out: Path, device: str, tell: Tell, if_faster: bool) -> None:
+    """Train experiments of one program, in as many packs as they need; `if_faster` none if that is slower."""
     backend.check_training()
     data = load_arrays_of(group[0])
     left = list(group)
@@ -91,8 +91,10 @@ def _train_group(group: list[Experiment], out: Path, device: str, tell: Tell) ->
         first = Training.prepare(left[0], RunDirectory(out / left[0].label), device, data=data)
         largest = max(variable.value.numel() for variable in first.model.trainable_variables)
         count = packs(len(left), largest)[0]
-        if count == 1:
-            tell(f"{len(left)} runs like {left[0].label} train one after another: their weights are too large.")
+        reason = why_too_large(largest, device) if if_faster else None
+        if reason is not None or count == 1:
+            reason = reason or "their weights are too large"
+            tell(f"{len(left)} runs like {left[0].label} train one after another: {reason}.")
             return
         rest = [
             Training.prepare(experiment, RunDirectory(out / experiment.label), device, data=data)

@@ -12,11 +12,11 @@ from typing import Any
 import torch
 from torch.func import vmap
 
+from kact.engine import fused
 from kact.schedules import LearningRate
 
 Tensors = list[torch.Tensor]  # each (members, ...)
 _CLIPPING = ("clipnorm", "clipvalue", "global_clipnorm", "use_ema")
-_LATE = 1e30  # a step at which Adam's kernel has no bias left to correct
 
 
 class Update:
@@ -87,8 +87,8 @@ class Update:
     def _slot(self, variable: Any) -> torch.Tensor:
         return self._slot_of[id(variable)]
 
-    def _slots(self, variables: Sequence[Any]) -> Tensors:
-        return [self._slot(variable) for variable in variables]
+    def _kept(self) -> list[Tensors]:
+        return [[self._slot(variable) for variable in slot] for slot in fused.slots_of(self.optimizer)]
 
     def _count(self) -> None:
         self._slot(self.optimizer._iterations).add_(1)
@@ -101,16 +101,7 @@ class SGDUpdate(Update):
         return -rates
 
     def apply(self, gradients: Tensors, rates: torch.Tensor) -> None:
-        optimizer = self.optimizer
-        if optimizer.momentum:
-            # PyTorch: v = momentum·v + g, w = w - rate·v. With g = -rate·gradient and a rate of -1 that is Keras' own.
-            torch._fused_sgd_(
-                self.weights, gradients, self._slots(optimizer.momentums), weight_decay=0.0,
-                momentum=optimizer.momentum, lr=-1.0, dampening=0.0, nesterov=optimizer.nesterov, maximize=False,
-                is_first_step=False,
-            )  # fmt: skip
-        else:
-            torch._foreach_add_(self.weights, gradients)
+        fused.sgd(self.optimizer, [self.weights, gradients, *self._kept()])
         self._count()
 
 
@@ -119,21 +110,17 @@ class AdamUpdate(Update):
 
     def apply(self, gradients: Tensors, rates: torch.Tensor) -> None:
         optimizer = self.optimizer
-        step = (self._slot(optimizer._iterations)[0] + 1).to(torch.float32)
-        first, second = (torch.pow(torch.full_like(step, beta), step) for beta in (optimizer.beta_1, optimizer.beta_2))
-        corrected = rates * torch.sqrt(1 - second) / (1 - first)  # (members,)
         if optimizer.weight_decay is not None:
             for weight in self.weights:
                 weight.mul_((1 - optimizer.weight_decay * rates).view(-1, *[1] * (weight.ndim - 1)))
-        late = torch.full((), _LATE, device=step.device)
-        moments = [self.weights, gradients, self._slots(optimizer._momentums), self._slots(optimizer._velocities)]
-        moments.append(self._slots(optimizer._velocity_hats) if optimizer.amsgrad else [])
-        for member in [slice(None)] if self.alike else range(len(rates)):
-            torch.ops.aten._fused_adam_.tensor_lr(
-                *([tensor[member] for tensor in tensors] for tensors in moments), [late] * len(self.weights),
-                lr=corrected[0] if self.alike else corrected[member], beta1=optimizer.beta_1, beta2=optimizer.beta_2,
-                weight_decay=0.0, eps=optimizer.epsilon, amsgrad=optimizer.amsgrad, maximize=False,
-            )  # fmt: skip
+        corrected = fused.unbiased(optimizer, self._slot(optimizer._iterations), rates)  # (members,)
+        held = [self.weights, gradients, *self._kept()]
+        if self.alike:  # one rate for all of them, and so one kernel
+            members, corrected = [held], corrected[:1]
+        else:
+            members = [[[tensor[row] for tensor in tensors] for tensors in held] for row in range(len(rates))]
+        for tensors, rate in zip(members, corrected, strict=True):
+            fused.adam(optimizer, tensors, rate)
         self._count()
 
 

@@ -1,0 +1,55 @@
+"""What kact's commands import, and what the benchmark of memory reports: both looked at from a process of their own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.skipif(os.environ.get("KERAS_BACKEND", "torch") != "torch", reason="the same on every backend")
+
+KERAS = """
+import sys
+from kact import backend
+
+backend.select_default()
+import keras
+
+print(*(name for name in ("pandas", "sklearn", "matplotlib", "jax") if name in sys.modules))
+import matplotlib, sklearn  # whoever wants them has them
+
+print(keras.backend.backend(), matplotlib.__name__, sklearn.__name__)
+"""
+
+PEAK = """
+import sys
+from benchmarks.contestant import peak_bytes
+
+before = peak_bytes()
+held = bytearray(b"x") * int(sys.argv[1])
+print(before, peak_bytes() - before)
+"""
+
+
+def output_of(code, *arguments):
+    environment = {**os.environ, "KERAS_BACKEND": "torch", "PYTHONPATH": str(Path(__file__).parents[1])}
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], env=environment, capture_output=True, text=True, check=True
+    )
+    return done.stdout
+
+
+def test_commands_import_keras_without_what_it_does_not_need():
+    spared, then = output_of(KERAS).splitlines()
+    assert spared == "" and then == "torch matplotlib sklearn"
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="read from Linux' /proc")
+def test_the_peak_of_memory_is_the_process_own():
+    """Half of what this process has is more than the child's: a child must not report its parent's peak."""
+    allocated = 150 * 2**20
+    held = bytearray(b"x") * (2 * allocated)
+    before, more = map(int, output_of(PEAK, str(allocated)).split())
+    assert before < allocated < len(held)
+    assert more == pytest.approx(allocated, rel=0.05)
