@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import atexit
 import dataclasses
+import gc
 import os
 import shlex
 import signal
@@ -117,6 +119,7 @@ def parse_train(arguments: Sequence[str], program: str) -> tuple[Experiment, Tra
 def guarded(work: Callable[[], int]) -> int:
     """Run a command's work; turn its errors and Ctrl-C into a line or two on stderr and an exit code."""
     signal.signal(signal.SIGTERM, _interrupt)
+    atexit.register(gc.freeze)  # with Keras and torch loaded, looking for garbage at the very end takes two seconds
     try:
         return work()
     except KactError as error:
