@@ -3,8 +3,7 @@
 With a backend that starts threads of its own there is nothing to fork: each worker loads it for itself.
 """
 
-import atexit
-import os
+import gc
 
 from kact.engine import startup
 
@@ -14,4 +13,4 @@ if startup.forkable():
     import tuning.run  # noqa: F401
 
     startup.spare_tensorflow()
-atexit.register(os._exit, 0)  # at once: to take all of it down takes longer than anybody wants to wait
+gc.freeze()  # so that no child looks through all of it for garbage, and it ends at once itself
