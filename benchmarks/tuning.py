@@ -3,7 +3,8 @@
 `bayesian`: is Bayesian optimisation better than random search at equal trials, through all of kact's plumbing? A fixed,
 cheap objective takes the place of training, so that 20 seeds cost minutes (of the Gaussian processes).
 `workers`: how long a search on digits takes with two workers as a share of what it takes with one, whole commands from
-start to page, each in a directory of its own, taken in turn. It wants a machine with two free cores.
+start to page, each in a directory of its own, taken in turn. It wants a machine with two free cores. One worker is what
+a user gets, one process with as many threads as PyTorch likes; `--one-thread` times it with a single thread too.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import numpy as np
 from kact import backend
 from kact.experiment import Experiment
 from kact.stats import paired
+from tuning.workers import ONE_THREAD
 
 SEEDS, TRIALS = 20, 15
 WORKERS_SEARCH = {"task": "digits", "model": "cnn", "tuner": "random", "trials": 16, "epochs": 10, "final-seeds": 2}
@@ -33,13 +35,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.tuning", description=__doc__)
     parser.add_argument("question", nargs="*", default=["bayesian", "workers"], help="bayesian or workers")
     parser.add_argument("--seeds", type=int, default=SEEDS, help="searches of each tuner, for bayesian")
-    parser.add_argument("--rounds", type=int, default=2, help="searches with each number of workers")
+    parser.add_argument("--rounds", type=int, default=3, help="searches with each number of workers")
+    parser.add_argument("--one-thread", action="store_true", help="time one worker of one thread as well")
     given = parser.parse_args(arguments)
     backend.select_default()
     if "bayesian" in given.question:
         bayesian_against_random(given.seeds)
     if "workers" in given.question:
-        two_workers_against_one(given.rounds)
+        two_workers_against_one(given.rounds, given.one_thread)
     return 0
 
 
@@ -93,22 +96,29 @@ def bayesian_against_random(seeds: int) -> None:
     )
 
 
-def two_workers_against_one(rounds: int) -> None:
+def two_workers_against_one(rounds: int, one_thread: bool) -> None:
     """Time the same search with one and with two workers, in turn."""
-    seconds: dict[str, list[float]] = {"1 worker, one thread": [], "1 worker, all threads": [], "2 workers": []}
+    ways: dict[str, tuple[int, int | None]] = {"1 worker": (1, None), "2 workers": (2, None)}
+    if one_thread:
+        ways["1 worker of one thread"] = (1, 1)
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
     for number in range(rounds):
-        for name, taken in seconds.items():
-            taken.append(_search_seconds(2 if name == "2 workers" else 1, "all" in name))
-            print(f"round {number}  {name}: {taken[-1]:.1f} s", flush=True)
+        for name, (workers, threads) in ways.items():
+            seconds[name].append(_search_seconds(workers, threads))
+            print(f"round {number}  {name}: {seconds[name][-1]:.1f} s", flush=True)
     middle = {name: float(np.median(taken)) for name, taken in seconds.items()}
-    for name in list(middle)[:2]:
-        print(f"2 workers / {name}: {middle['2 workers'] / middle[name]:.2f}  ({os.cpu_count()} cores, load {_load()})")
+    for name, alone in middle.items():
+        if name != "2 workers":
+            print(
+                f"2 workers / {name}: {middle['2 workers']:.1f} s / {alone:.1f} s = {middle['2 workers'] / alone:.2f}"
+                f"  (medians of {rounds}, {os.cpu_count()} cores, load {_load()})"
+            )
 
 
-def _search_seconds(workers: int, all_threads: bool) -> float:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    if all_threads:
-        del environment["OMP_NUM_THREADS"]
+def _search_seconds(workers: int, threads: int | None) -> float:
+    environment = {name: value for name, value in os.environ.items() if name not in ONE_THREAD}
+    if threads is not None:
+        environment["OMP_NUM_THREADS"] = str(threads)
     flags = [f"--{name}={value}" for name, value in WORKERS_SEARCH.items()]
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "tuning", *flags, "--workers", str(workers)]

@@ -24,9 +24,12 @@ import numpy as np
 from demo.pictures import made_pictures, to_image
 from kact import KactError, Predictor, load_task
 from kact.backend import select_default
+from kact.tasks import Split
 
 if TYPE_CHECKING:
     from PIL import Image
+
+    from kact.tasks.tagging import Sentences
 
 FILE = "familiarity.npz"
 SHARE = 0.05  # of validation images beyond the limit
@@ -123,19 +126,27 @@ def calibrate(path: str | Path, others: Sequence[str] = ("digits",)) -> Familiar
         return features(np.stack([predictor.prepare(one) for one in pictures]))
 
     data = load_task(experiment.task, data=experiment.data)
-    inputs, labels = data.train.take(_evenly(len(data.train), _MOST))
-    validation = features(data.validation.arrays()[0])
+    train = _images(data.train)
+    inputs, labels = train.take(_evenly(len(train), _MOST))
+    validation = features(_images(data.validation).arrays()[0])
     rule = fit(features(inputs), labels, validation)
-    kinds = {"validation": validation, "test": features(data.test.arrays()[0])}
+    kinds = {"validation": validation, "test": features(_images(data.test).arrays()[0])}
     for name in others:
         if name != experiment.task:
-            test = load_task(name).test
+            test = _images(load_task(name).test)
             kinds[name] = prepared([to_image(one) for one in test.take(_evenly(len(test), 300))[0]])
     kinds |= {name: prepared(pictures) for name, pictures in made_pictures().items()}
     flagged = {name: round(float((rule.distance(one) > rule.limit).mean()), 4) for name, one in kinds.items()}
     measured = dataclasses.replace(rule, flagged=flagged)
     measured.save(Path(path))
     return measured
+
+
+def _images(split: Split | Sentences) -> Split:
+    """Return a split that holds images; one of texts is refused."""
+    if not isinstance(split, Split):
+        raise KactError("Only tasks of images can be measured.", "See their inputs with `kact list tasks`.")
+    return split
 
 
 def _evenly(length: int, most: int) -> np.ndarray:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import threading
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kact.curves import Curve
@@ -27,7 +27,7 @@ def curves_svg(curves: Mapping[str, Curve]) -> str:
     import matplotlib
     from matplotlib.figure import Figure
 
-    settings = {"svg.fonttype": "none", "svg.hashsalt": "kact", "font.size": 11, "font.family": "sans-serif"}
+    settings: Any = {"svg.fonttype": "none", "svg.hashsalt": "kact", "font.size": 11, "font.family": "sans-serif"}
     with _drawing, matplotlib.rc_context(settings):
         figure = Figure(figsize=(9.2, 3.7), layout="constrained")
         figure.patch.set_alpha(0)

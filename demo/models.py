@@ -17,6 +17,7 @@ from typing import Any
 
 from demo.familiarity import Familiarity
 from kact import KactError, Predictor, Run
+from kact.engine.startup import spare_tensorflow
 
 BOX = Path(__file__).with_name("models")
 MOST_RUNS = 200  # that are listed of one's own
@@ -114,6 +115,7 @@ class Catalogue:
 
     def load_all(self) -> None:
         """Read every network, so that the first answer is as quick as the others and broken ones are listed as such."""
+        spare_tensorflow()
         for entry in list(self.entries.values()):
             if not entry.problem:
                 with entry.lock:

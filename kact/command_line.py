@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import atexit
 import dataclasses
+import gc
 import io
 import os
 import shlex
@@ -120,6 +122,7 @@ def guarded(work: Callable[[], int]) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     if isinstance(sys.stdout, io.TextIOWrapper):  # a letter that the terminal does not have is no reason to fail
         sys.stdout.reconfigure(errors="backslashreplace")
+    atexit.register(gc.freeze)  # with Keras and torch loaded, looking for garbage at the very end takes two seconds
     try:
         return work()
     except KactError as error:

@@ -1,5 +1,7 @@
 """Chief and workers as processes: killed in turn they come back, and the search is as if nothing had happened."""
 
+import functools
+import importlib.util
 import os
 import signal
 import subprocess
@@ -11,6 +13,7 @@ import pytest
 
 from kact.errors import KactError
 from kact.experiment import Experiment
+from tests.tuning_children import die, die_once, give_up
 from tests.tuning_runs import BASE
 from tuning.distributed import free_port
 from tuning.records import best, load_trials
@@ -40,17 +43,18 @@ def start(base, project, *flags, **variables):
 
 
 def processes(project):
-    """Return name to process id of all children of a search: its chief, its workers, the runs of its end."""
+    """Return name to process id of all children of a search: its chief, its workers, the runs of its end.
+
+    Each prints into a log of its own name.
+    """
     found = {}
-    for entry in Path("/proc").iterdir():
+    for entry in Path("/proc").glob("[0-9]*/fd/1"):
         try:
-            variables = (entry / "environ").read_bytes()
-            command = (entry / "cmdline").read_bytes()
-        except (OSError, ValueError):
+            log = entry.readlink()
+        except OSError:
             continue
-        if entry.name.isdigit() and b"KACT_TUNING_CHILD=1" in variables and str(project).encode() in command:
-            named = [one for one in variables.split(b"\0") if one.startswith(b"KERASTUNER_TUNER_ID=")]
-            found[named[0].split(b"=")[1].decode() if named else "final"] = int(entry.name)
+        if log.parent == project / "logs":
+            found[log.stem] = int(entry.parts[2])
     return found
 
 
@@ -145,29 +149,52 @@ def test_machines_that_share_a_directory_make_the_same_search(base, undisturbed,
 
 def test_a_process_that_dies_is_started_again_and_one_that_gives_up_is_not(tmp_path):
     mark = tmp_path / "mark"
-    dies_once = (
-        f"import os, pathlib; p = pathlib.Path({str(mark)!r})\nif not p.exists(): p.touch(); os.kill(os.getpid(), 9)"
-    )
-    supervise([Child("once", [sys.executable, "-c", dies_once], {})], tmp_path, lambda: 0)
+    supervise([Child("once", functools.partial(die_once, mark))], tmp_path, lambda: 0)
     assert mark.exists()
-    gives_up = "import sys; print('kact: No such data.', file=sys.stderr); sys.exit(2)"
     with pytest.raises(KactError, match=r"The search's lost cannot go on: No such data\."):
-        supervise([Child("lost", [sys.executable, "-c", gives_up], {})], tmp_path, lambda: 0)
+        supervise([Child("lost", give_up)], tmp_path, lambda: 0)
     with pytest.raises(KactError, match="cannot go on"):
-        supervise(
-            [Child("ever", [sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"], {})], tmp_path, lambda: 0
-        )
+        supervise([Child("ever", die)], tmp_path, lambda: 0)
 
 
-def test_a_child_ends_when_its_parent_is_killed(tmp_path):
-    child = "import time; from tuning.workers import follow_parent; follow_parent(); print('up'); time.sleep(60)"
+@pytest.mark.parametrize("killed", ["parent", "nursery"])
+def test_a_child_ends_when_its_parent_is_killed_and_is_replaced_when_the_nursery_is(killed, tmp_path):
+    logs = tmp_path / "logs"
     parent = (
-        "import sys, time; from pathlib import Path; from tuning.workers import Child\n"
-        f"one = Child('one', [sys.executable, '-c', {child!r}, {str(tmp_path)!r}], {{}})\n"
-        f"one.start(Path({str(tmp_path)!r})); time.sleep(60)"
+        "import pathlib; from tests.tuning_children import sleep; from tuning.workers import Child, supervise\n"
+        f"supervise([Child('one', sleep)], pathlib.Path({str(logs)!r}), lambda: 0)"
     )
     running = subprocess.Popen([sys.executable, "-c", parent], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
-    until(lambda: processes(tmp_path) and (tmp_path / "one.log").read_text(), "the child")
+    first = until(lambda: processes(tmp_path), "the child")["one"]
+    if killed == "nursery":
+        status = Path(f"/proc/{first}/status").read_text()
+        os.kill(int(status.split("PPid:")[1].split()[0]), signal.SIGKILL)
+        until(lambda: processes(tmp_path).get("one", first) != first, "another child")
+        until(lambda: not Path(f"/proc/{first}").exists(), "the first one to end")
     running.kill()
     running.wait()
     until(lambda: not processes(tmp_path), "the child to end")
+
+
+NURSERY = """
+import importlib.util, sys, threading
+from pathlib import Path
+import tuning.nursery
+import keras
+names = [task.joinpath("comm").read_text().strip() for task in Path("/proc/self/task").iterdir()]
+assert [name for name in names if not name.startswith("jemalloc")] == names[:1], names  # pyarrow's sees to forks itself
+keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).save(sys.argv[1])
+assert "tensorflow" not in sys.modules
+print("whole" if importlib.util.find_spec("tensorflow") else "not installed")
+"""
+
+
+def test_the_nursery_starts_no_thread_and_does_without_tensorflow(tmp_path):
+    run = subprocess.run(
+        [sys.executable, "-c", NURSERY, str(tmp_path / "model.keras")],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.strip() == ("whole" if importlib.util.find_spec("tensorflow") else "not installed")

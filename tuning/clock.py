@@ -21,7 +21,7 @@ from kact.files import atomic
 from kact.progress import Console
 from kact.runs import Row
 
-STARTING_SECONDS = 6.0  # of a worker process, for loading Keras
+STARTING_SECONDS = 1.0  # of a worker process; a few more on TensorFlow and JAX, where each loads Keras for itself
 _TRUSTED_SHARE = 0.25  # of the estimate, that counts as if it had been measured: the first trials are slow to begin
 
 

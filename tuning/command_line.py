@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import tomllib
 import typing
 from collections.abc import Sequence
@@ -121,6 +122,26 @@ def make_plan(options: TuneOptions) -> Plan:
 def project_of(plan: Plan, options: TuneOptions) -> Path:
     """Return the directory of a search."""
     return Path(options.project) if options.project is not None else Path(options.out) / plan.label
+
+
+def role() -> str:
+    """Return the part that this process plays: "chief", "worker", or "" where KerasTuner's own variables are not set.
+
+    They are KERASTUNER_TUNER_ID ("chief", or a worker's name), KERASTUNER_ORACLE_IP and KERASTUNER_ORACLE_PORT.
+
+    Raises:
+        KactError: if only some of them are set, or the port is none.
+    """
+    names = ("KERASTUNER_TUNER_ID", "KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT")
+    given = {name: os.environ[name] for name in names if os.environ.get(name)}
+    if not given:
+        return ""
+    missing = [name for name in names if name not in given]
+    if missing:
+        raise KactError(f"{', '.join(given)} is set, but {', '.join(missing)} is not.", "Set all three, or none.")
+    if not given["KERASTUNER_ORACLE_PORT"].isdigit():
+        raise KactError.parameter("KERASTUNER_ORACLE_PORT", given["KERASTUNER_ORACLE_PORT"], "a number")
+    return "chief" if "chief" in given["KERASTUNER_TUNER_ID"] else "worker"
 
 
 def _read_config(given: str) -> dict[str, Any]:

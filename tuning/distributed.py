@@ -1,7 +1,6 @@
 """KerasTuner's chief and workers, made to outlive each other: a worker waits for a chief that comes back.
 
-Which part a process plays is told by KerasTuner's own variables: KERASTUNER_TUNER_ID ("chief", or a name of a worker's
-own), KERASTUNER_ORACLE_IP and KERASTUNER_ORACLE_PORT.
+They find each other by KerasTuner's own variables: see `tuning.command_line.role`.
 """
 
 from __future__ import annotations
@@ -125,21 +124,3 @@ def check_port(host: str, port: int) -> None:
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise KactError(f"Cannot listen at {host}:{port}: {reason}.", "Choose another --port.") from None
-
-
-def role() -> str:
-    """Return the part that this process plays: "chief", "worker", or "" where KerasTuner's variables are not set.
-
-    Raises:
-        KactError: if only some of them are set, or the port is none.
-    """
-    names = ("KERASTUNER_TUNER_ID", "KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT")
-    given = {name: os.environ[name] for name in names if os.environ.get(name)}
-    if not given:
-        return ""
-    missing = [name for name in names if name not in given]
-    if missing:
-        raise KactError(f"{', '.join(given)} is set, but {', '.join(missing)} is not.", "Set all three, or none.")
-    if not given["KERASTUNER_ORACLE_PORT"].isdigit():
-        raise KactError.parameter("KERASTUNER_ORACLE_PORT", given["KERASTUNER_ORACLE_PORT"], "a number")
-    return "chief" if "chief" in given["KERASTUNER_TUNER_ID"] else "worker"

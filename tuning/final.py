@@ -6,8 +6,7 @@ that made a trial the best.
 
 from __future__ import annotations
 
-import json
-import sys
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,18 +14,16 @@ from pathlib import Path
 import numpy as np
 
 import kact
-from kact import backend
-from kact.command_line import guarded
+from kact.engine.startup import spare_tensorflow
 from kact.errors import KactError
 from kact.experiment import Experiment
-from kact.files import atomic
 from kact.progress import Console
 from kact.runs import Run
 from kact.stats import Paired, paired
 from tuning.plan import Place, Plan
 from tuning.records import Execution, Trial, best, rank
 from tuning.space import applied
-from tuning.workers import Child, follow_parent, supervise
+from tuning.workers import Child, supervise
 
 DEFAULT, FINAL = "default", "final"
 
@@ -111,17 +108,10 @@ def do_jobs(jobs: Sequence[Job], place: Place, workers: int, tell: Callable[[int
             make_run(job, place.device)
             tell(number)
         return
-    folder = place.project / "logs"
-    folder.mkdir(parents=True, exist_ok=True)
-    children = []
-    for index in range(min(workers, len(left))):
-        listed = folder / f"final{index}.json"
-        share = [{"experiment": job.experiment.to_dict(), "out": str(job.out)} for job in left[index::workers]]
-        with atomic(listed) as temporary:
-            temporary.write_text(json.dumps(share), encoding="utf-8")
-        command = [sys.executable, "-m", "tuning.final", str(listed), place.device]
-        children.append(Child(f"final{index}", command, {}))
-
+    children = [
+        Child(f"final{index}", functools.partial(make_runs, left[index::workers], place.device))
+        for index in range(min(workers, len(left)))
+    ]
     told = 0
 
     def tick() -> int:
@@ -132,7 +122,15 @@ def do_jobs(jobs: Sequence[Job], place: Place, workers: int, tell: Callable[[int
         told = done
         return done
 
-    supervise(children, folder, tick)
+    supervise(children, place.project / "logs", tick)
+
+
+def make_runs(jobs: Sequence[Job], device: str, again: bool) -> int:
+    """Train some runs to their ends, those that an earlier process finished aside, and return the exit code."""
+    spare_tensorflow()
+    for job in jobs:
+        make_run(job, device)
+    return 0
 
 
 def make_run(job: Job, device: str) -> None:
@@ -173,21 +171,3 @@ def conclude(plan: Plan, place: Place, trials: Sequence[Trial], count: int) -> F
 def _test_accuracy(run: Run) -> float:
     """Return the accuracy on test, in [0, 1]; NaN for a run that diverged."""
     return float("nan") if run.diverged else run.metrics["test"]["accuracy"]
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Make the runs that a file lists, for a parent that watches: `python -m tuning.final FILE DEVICE`."""
-    follow_parent()
-    backend.select_default()
-    listed, device = arguments
-
-    def work() -> int:
-        for one in json.loads(Path(listed).read_text(encoding="utf-8")):
-            make_run(Job(Experiment.from_dict(one["experiment"]), Path(one["out"])), device)
-        return 0
-
-    return guarded(work)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

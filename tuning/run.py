@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from kact.engine.startup import spare_tensorflow
 from kact.errors import KactError
 from kact.files import explained
 from tuning.clock import Clock, Pace, measure, spoken
@@ -19,17 +21,16 @@ from tuning.plan import Place, Plan, claim
 from tuning.records import FILE, Trial, best, counts, load_trials
 from tuning.report import verdict, write_report, write_trials
 from tuning.search import Tuner
-from tuning.workers import crew, supervise
+from tuning.workers import Child, supervise
 
 
-def tune(plan: Plan, project: Path, options: TuneOptions, arguments: Sequence[str]) -> int:
+def tune(plan: Plan, project: Path, options: TuneOptions) -> int:
     """Search, train the best again and report; from wherever an earlier process left it.
 
     Args:
         plan: what is searched.
         project: the directory of the search.
         options: how; those of the plan are not looked at.
-        arguments: the command's, for the workers.
 
     Returns:
         The exit code: 1 if no trial finished.
@@ -41,23 +42,43 @@ def tune(plan: Plan, project: Path, options: TuneOptions, arguments: Sequence[st
         claim(plan, project)
         names = ", ".join(plan.space.entries)
         print(f"Searching {names} of {plan.base.model.name} on {plan.base.task} ({plan.tuner}).", flush=True)
+        spare_tensorflow()
         story = Story(plan, place, options, measure(plan.base, project, options.device))
         story.begin()
         try:
-            trials = _search(plan, place, options, arguments, story)
+            trials = _search(plan, place, options, story)
             return _conclude(plan, place, options, trials, story)
         except KeyboardInterrupt:
             raise KeyboardInterrupt("Stopped; what is finished is safe. The same command goes on.") from None
 
 
-def _search(plan: Plan, place: Place, options: TuneOptions, arguments: Sequence[str], story: Story) -> list[Trial]:
+def _search(plan: Plan, place: Place, options: TuneOptions, story: Story) -> list[Trial]:
     """Run all trials, here or in worker processes, and return their records."""
     if options.workers == 1:
         Tuner(plan, place, tell=story.trial_done).search()
     else:
-        chief, workers = crew(arguments, options.workers, options.port or free_port())
+        count = min(options.workers, plan.most_trials)
+        chief, workers = crew(plan, place, count, options.port or free_port())
         supervise(workers, place.project / "logs", story.look, chief)
     return load_trials(place.search)
+
+
+def crew(plan: Plan, place: Place, workers: int, port: int) -> tuple[Child, list[Child]]:
+    """Return the chief and the workers of a search, not yet started.
+
+    Args:
+        plan: of the search.
+        place: of the search.
+        workers: how many.
+        port: of this machine, where the chief listens.
+    """
+    address = {"KERASTUNER_ORACLE_IP": "127.0.0.1", "KERASTUNER_ORACLE_PORT": str(port)}
+
+    def child(name: str, part: str) -> Child:
+        work = functools.partial(play, part, plan, place.project, place.device, True)
+        return Child(name, work, {**address, "KERASTUNER_TUNER_ID": name})
+
+    return child("chief", "chief"), [child(f"tuner{i}", "worker") for i in range(workers)]
 
 
 def _conclude(plan: Plan, place: Place, options: TuneOptions, trials: Sequence[Trial], story: Story) -> int:
@@ -69,8 +90,10 @@ def _conclude(plan: Plan, place: Place, options: TuneOptions, trials: Sequence[T
         print(f"trials {write_trials(plan, place.project, trials)}")
         return 1
     jobs = [*default_jobs(plan, place), *final_jobs(plan, place, found, options.final_seeds)]
-    print(f"The default configuration and trial {found.name} are trained with new seeds: {len(jobs)} runs.", flush=True)
-    do_jobs(jobs, place, options.workers, lambda done: story.run_done(done, len(jobs)))
+    left = len({job.path for job in jobs if not job.done})
+    if left:
+        print(f"The default configuration and trial {found.name} are trained with new seeds: {left} runs.", flush=True)
+    do_jobs(jobs, place, options.workers, lambda done: story.run_done(done, left))
     final = conclude(plan, place, trials, options.final_seeds)
     files = write_report(plan, place.project, trials, final)
     print(verdict(final))
@@ -79,7 +102,7 @@ def _conclude(plan: Plan, place: Place, options: TuneOptions, trials: Sequence[T
     return 0
 
 
-def play(part: str, plan: Plan, project: Path, device: str, child: bool, keep_ongoing: bool) -> int:
+def play(part: str, plan: Plan, project: Path, device: str, child: bool, again: bool) -> int:
     """Be the chief or a worker of a search.
 
     Args:
@@ -88,10 +111,12 @@ def play(part: str, plan: Plan, project: Path, device: str, child: bool, keep_on
         project: the directory that all of them share.
         device: of `kact.run`.
         child: whether a parent on this machine has the directory's lock and tells how it goes.
-        keep_ongoing: whether workers may have lived through the chief's death; a chief without a parent thinks so.
+        again: whether another was it before, so that workers may have lived through the chief's death; a chief without
+            a parent thinks so.
     """
     place = Place(project, device)
     if part == "worker":
+        spare_tensorflow()
         if not child:
             await_chief(project / PLAN_FILE)
             claim(plan, project)
@@ -101,7 +126,7 @@ def play(part: str, plan: Plan, project: Path, device: str, child: bool, keep_on
         if not child:
             claim(plan, project)
             print("The chief waits for workers, and runs no trial itself.", flush=True)
-        serve(Tuner(plan, place, keep_ongoing=keep_ongoing or not child).oracle)
+        serve(Tuner(plan, place, keep_ongoing=again or not child).oracle)
         if not child:
             print("All trials are done. The command without KERASTUNER_... variables trains the best and reports.")
     return 0
@@ -119,7 +144,8 @@ class Story:
 
     def __init__(self, plan: Plan, place: Place, options: TuneOptions, pace: Pace) -> None:
         self.plan, self.place, self.pace, self.workers = plan, place, pace, options.workers
-        self.final_runs = plan.executions + 2 * options.final_seeds
+        default_is_tried = plan.tuner != "hyperband" and plan.searched.draw_of(plan.base) is not None
+        self.final_runs = 2 * options.final_seeds + (0 if default_is_tried else plan.executions)
         self._told = {trial.name for trial in load_trials(place.search)}
         self._again = len(self._told)
         self.clock = Clock(0.0)

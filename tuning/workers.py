@@ -1,29 +1,59 @@
 """Processes of a search on one machine: started, watched, started again when they die, ended with their parent.
 
-A child holds the other end of a pipe of its parent's and ends when that closes, so that none is left behind even where
-the parent is killed. A child is killed outright: all that it writes is whole at any moment.
+Keras takes seconds to load. One process, the nursery (Python's forkserver), loads it while the search measures its
+first epoch, and every child is forked from it, at once. A child ends when its parent does, however that happens, so
+that none is left behind. It is killed outright: all that it writes is whole at any moment.
 """
 
 from __future__ import annotations
 
+import io
+import multiprocessing
 import os
-import subprocess
+import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from multiprocessing import forkserver
+from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import IO
+from typing import Any
 
+from kact.command_line import guarded
 from kact.errors import KactError
 
-CHILD = "KACT_TUNING_CHILD"  # set where a process has a parent to follow
-KEEP = "KACT_TUNING_KEEP_ONGOING"  # set where a chief is restarted while its workers live
-CHIEF = "chief"
+ONE_THREAD = {  # a core is a worker's; set before a library reads it
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "TF_NUM_INTRAOP_THREADS": "1",
+    "TF_NUM_INTEROP_THREADS": "1",
+}
+_COUNT_WITHOUT_CUDA = {"PYTORCH_NVML_BASED_CUDA_CHECK": "1"}  # CUDA, once asked, is of no use to a forked process
+_FORKS = "forkserver" in multiprocessing.get_all_start_methods()
 _MOST_DEATHS = 5  # of one process, without a trial finished in between
-_TICK_SECONDS = 0.1
+_TICK_SECONDS, _ENDING_SECONDS = 0.1, 5.0
 _UNUSABLE = 2  # the exit code that says so: no use in trying again
+
+Work = Callable[[bool], int]
+
+
+def open_nursery() -> None:
+    """Begin to load, in a process beside this one, what workers need.
+
+    Ctrl-C is not for it, nor for those that are forked from it: the parent ends them.
+    """
+    if not _FORKS:
+        return
+    os.environ.update(_COUNT_WITHOUT_CUDA)
+    forkserver.set_forkserver_preload(["tuning.nursery"])
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # which it inherits
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @dataclass
@@ -32,51 +62,88 @@ class Child:
 
     Attributes:
         name: for people and for its log.
-        command: what it runs.
+        work: what it does; told whether it is started again, and returns the exit code. It can be pickled.
         environment: besides the parent's.
         deaths: since a trial was last finished.
         done: whether it has ended well.
     """
 
     name: str
-    command: Sequence[str]
-    environment: Mapping[str, str]
+    work: Work
+    environment: Mapping[str, str] = field(default_factory=dict)
     deaths: int = 0
     done: bool = False
-    process: subprocess.Popen[bytes] | None = None
-    log: IO[bytes] | None = field(default=None, repr=False)
+    process: BaseProcess | None = None
 
-    def start(self, logs: Path, extra: Mapping[str, str] | None = None) -> None:
-        """Begin the process, with one thread for its arithmetic."""
+    def start(self, logs: Path, again: bool = False) -> None:
+        """Begin the process.
+
+        Raises:
+            KactError: if there can be none.
+        """
         self.stop()
-        self.log = open(logs / f"{self.name}.log", "ab")  # noqa: SIM115 - closed in stop()
-        one = {"OMP_NUM_THREADS": "1", CHILD: "1", "PYTHONUNBUFFERED": "1"}
-        self.process = subprocess.Popen(
-            self.command,
-            env={**os.environ, **one, **self.environment, **(extra or {})},
-            stdin=subprocess.PIPE,
-            stdout=self.log,
-            stderr=self.log,
-            start_new_session=True,  # Ctrl-C is the parent's alone
-        )
+        context: Any = multiprocessing.get_context("forkserver" if _FORKS else "spawn")
+        process = context.Process(target=_live, args=(self, logs / f"{self.name}.log", again), daemon=True)
+        try:
+            process.start()
+        except (OSError, EOFError) as error:
+            raise KactError(
+                f"The search's {self.name} could not be started: {error or type(error).__name__}.",
+                "Finished trials are kept: give the command again to go on.",
+            ) from error
+        self.process = process
 
     def stop(self) -> None:
         """End the process, if it is there."""
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-            if self.process.stdin is not None:
-                self.process.stdin.close()
-            self.process = None
-        if self.log is not None:
-            self.log.close()
-            self.log = None
+        if self.process is None:
+            return
+        process, self.process = self.process, None
+        process.kill()
+        process.join()
+        number = process.pid
+        process.close()
+        _wait_until_gone(number or 0)
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**vars(self), "process": None}  # of no use to the child itself
 
     def last_words(self, logs: Path) -> str:
         """Return what it said last, for an error."""
         lines = (logs / f"{self.name}.log").read_text(encoding="utf-8", errors="replace").splitlines()
         said = [line for line in lines if line.startswith("kact: ")] or [line for line in lines if line.strip()]
         return said[-1].removeprefix("kact: ") if said else "It said nothing."
+
+
+def _wait_until_gone(number: int) -> None:
+    """Wait for a process that was killed, or whose nursery was and which then ends by itself."""
+    until = time.monotonic() + _ENDING_SECONDS
+    while number and time.monotonic() < until:
+        try:
+            os.kill(number, 0)
+        except OSError:
+            return
+        time.sleep(_TICK_SECONDS)
+
+
+def _live(child: Child, log: Path, again: bool) -> None:
+    """Be a child: follow the parent, print into the log, work."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    if hasattr(os, "setsid"):
+        os.setsid()  # Ctrl-C is the parent's alone
+    with open(log, "ab", buffering=0) as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)
+    os.environ.update(child.environment)
+    sys.exit(guarded(lambda: child.work(again)))
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def supervise(children: Sequence[Child], logs: Path, tick: Callable[[], int], chief: Child | None = None) -> None:
@@ -113,7 +180,7 @@ def supervise(children: Sequence[Child], logs: Path, tick: Callable[[], int], ch
 
 
 def _look_after(child: Child, is_chief: bool, logs: Path) -> None:
-    code = None if child.process is None or child.done else child.process.poll()
+    code = None if child.process is None or child.done else child.process.exitcode
     if code is None:
         return
     if code == 0 and not is_chief:  # a chief is needed for as long as there are workers
@@ -127,40 +194,8 @@ def _look_after(child: Child, is_chief: bool, logs: Path) -> None:
         )
     if code != 0:
         print(f"{child.name} died ({_reason(code)}) and is started again.", flush=True)
-    child.start(logs, {KEEP: "1"})
+    child.start(logs, again=True)
 
 
 def _reason(code: int) -> str:
-    import signal
-
     return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-
-
-def crew(arguments: Sequence[str], workers: int, port: int) -> tuple[Child, list[Child]]:
-    """Return the chief and the workers of a search, not yet started.
-
-    Args:
-        arguments: of the command that each of them is given.
-        workers: how many.
-        port: of this machine, where the chief listens.
-    """
-    command = [sys.executable, "-m", "tuning", *arguments]
-    address = {"KERASTUNER_ORACLE_IP": "127.0.0.1", "KERASTUNER_ORACLE_PORT": str(port)}
-
-    def child(name: str) -> Child:
-        return Child(name, command, {**address, "KERASTUNER_TUNER_ID": name})
-
-    return child(CHIEF), [child(f"tuner{i}") for i in range(workers)]
-
-
-def follow_parent() -> None:
-    """End this process when the one that started it ends, however that happens; if any is followed."""
-    if not os.environ.pop(CHILD, ""):
-        return
-
-    def wait() -> None:
-        while os.read(0, 1):
-            pass
-        os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()
