@@ -67,14 +67,14 @@ class Resumable(keras_tuner.Oracle):
             state = json.loads(file.read_text(encoding="utf-8"))
             names, ended = state["start_order"], set(state["end_order"])
             under_way = dict(state["ongoing_trials"])
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise damaged(file, search, error) from None
         self.trials = {}
         for name in names:  # a trial whose file is there and which is not among these is made again, the same
             file = search / f"trial_{name}" / "trial.json"
             try:
                 self.trials[name] = kt_trial.Trial.load(str(file))
-            except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
                 raise damaged(file, search, error) from None
         state["ongoing_trials"] = {}
         try:

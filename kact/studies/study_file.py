@@ -55,7 +55,10 @@ def from_toml(text: str, name: str, quick: bool = False) -> Study:
         tomllib.TOMLDecodeError: if it is no TOML.
         KactError: if it describes no usable study.
     """
-    given = tomllib.loads(text)
+    try:
+        given = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # of numbers and tables beyond what Python reads, too
+        raise tomllib.TOMLDecodeError(str(error)) from None
     changes = given.pop("quick", {})
     already = changes is True  # as it was run: nothing is left to change
     _known(given, _KEYS, "study file")
