@@ -16,6 +16,7 @@ import io
 import json
 import math
 import threading
+import warnings
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -58,7 +59,9 @@ def read_model(path: str | Path) -> keras.Model:
         declared = _declared_weights(config)
         if declared > stored:
             raise _refused(path, f"its layers have {declared:,} weights, and {stored:,} are stored")
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Keras warns of weights that do not fit right before it refuses them
+            return keras.saving.load_model(path, compile=False, safe_mode=True)
     except KactError:
         raise
     except FileNotFoundError:

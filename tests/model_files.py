@@ -90,7 +90,7 @@ def _own_function(layers):
 
 
 def _large(layers):
-    _layer(layers, "Dense")["config"]["units"] = 10**9
+    _layer(layers[::-1], "Dense")["config"]["units"] = 10**9
 
 
 def _first(file):
