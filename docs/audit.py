@@ -1,4 +1,4 @@
-"""Known vulnerabilities of the pinned versions, by pip-audit where there is a network; told plainly where there is none.
+"""Known vulnerabilities of the pinned versions, by pip-audit where there is a network; it says so where there is none.
 
     python -m docs.audit
 

@@ -100,7 +100,7 @@ class ResultsTable:
         with self._explained(), contextlib.closing(self._connect()) as connection:
             found = connection.execute("PRAGMA quick_check").fetchone()[0]
             if found != "ok":
-                raise sqlite3.DatabaseError(found)
+                raise sqlite3.DatabaseError(" ".join(found.split())[:200])  # SQLite tells of every page
             with connection:  # takes the lock for writing, which a read-only file refuses
                 connection.execute(f"PRAGMA user_version = {VERSION}")
 

@@ -47,6 +47,7 @@ class Target:
         name: as `make fuzz TARGETS=` takes it.
         function: what is fed.
         made: strategies for its arguments.
+        seconds: that one input may take.
         inputs: how many it was fed so far.
         until: when it has had enough, by the monotonic clock; a find is looked into all the same.
     """
@@ -54,6 +55,7 @@ class Target:
     name: str
     function: Callable[..., None]
     made: dict[str, SearchStrategy[Any]]
+    seconds: float = SLOWEST_SECONDS
     inputs: int = 0
     until: float = math.inf
 
@@ -65,7 +67,7 @@ class Target:
                 raise _Enough
             self.inputs += 1
             try:
-                with bounded():
+                with bounded(self.seconds):
                     self.function(**given)
             except BaseException:
                 self.until = math.inf  # hypothesis looks for the smallest such input, which takes its time
@@ -88,13 +90,15 @@ class Target:
 TARGETS: dict[str, Target] = {}
 
 
-def target(examples: int, **made: SearchStrategy[Any]) -> Callable[[Callable[..., None]], Callable[[], None]]:
+def target(
+    examples: int, seconds: float = SLOWEST_SECONDS, **made: SearchStrategy[Any]
+) -> Callable[[Callable[..., None]], Callable[[], None]]:
     """Make a function a target, and a test with so many inputs that are always the same."""
 
     def register(function: Callable[..., None]) -> Callable[[], None]:
         name = function.__name__.removeprefix("test_")
         assert name not in TARGETS, name
-        TARGETS[name] = Target(name, function, made)
+        TARGETS[name] = Target(name, function, made, seconds)
         return TARGETS[name].fed(max_examples=examples, derandomize=True, database=None)
 
     return register

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import os
+import shutil
 from unittest import mock
 
 import pytest
@@ -72,17 +73,16 @@ def arguments(*flags, positional=()):
 def _around():
     """Work in a folder that holds what `_PLACES` names; nothing of it may change, but for what commands write."""
     with samples.fresh() as folder:
-        (folder / "run").symlink_to(samples.trained())
-        (folder / "tagger").symlink_to(samples.tagger())
-        (folder / "study").symlink_to(samples.study())
+        for name, made_once in (("run", samples.trained), ("tagger", samples.tagger), ("study", samples.study)):
+            shutil.copytree(made_once(), folder / name)
         (folder / "photographs").symlink_to(samples.photographs())
         (folder / "picture.png").write_bytes(samples.pictures()["PNG RGB"])
         (folder / "text.txt").write_text("so cool\n")
-        (folder / "run.toml").write_bytes((samples.trained() / "experiment.toml").read_bytes())
-        (folder / "study.toml").write_bytes((samples.study() / "study.toml").read_bytes())
+        (folder / "run.toml").write_bytes((folder / "run" / "experiment.toml").read_bytes())
+        (folder / "study.toml").write_bytes((folder / "study" / "study.toml").read_bytes())
         with contextlib.ExitStack() as held:
-            for place in (samples.trained(), samples.tagger(), samples.study(), samples.photographs()):
-                held.enter_context(untouched(place))
+            for place in ("run", "tagger", "study", "photographs"):
+                held.enter_context(untouched(folder / place))
             yield held.enter_context(samples.inside(folder))
 
 
@@ -171,7 +171,9 @@ def test_inspect(given):
     said_well(_kact, ["inspect", *given])
 
 
-@target(10, given=arguments("--format", "--out", positional=_RUNS), kind=st.sampled_from(["torch", "onx", ""]))
+@target(
+    4, seconds=120, given=arguments("--format", "--out", positional=_RUNS), kind=st.sampled_from(["torch", "onx", ""])
+)
 def test_export(given, kind):
     """`kact export`."""
     said_well(_kact, ["export", *given, "--format", kind])
@@ -208,7 +210,7 @@ def test_study(command, given):
         said_well(_kact, ["study", command, *given])
 
 
-@target(5, given=arguments("--out", "--runs", "--format", "--detect", "--interactive", positional=_RUNS))
+@target(3, seconds=120, given=arguments("--out", "--runs", "--format", "--detect", "--interactive", positional=_RUNS))
 def test_report(given):
     """`kact report`."""
     said_well(_kact, ["report", *given])
