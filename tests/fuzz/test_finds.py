@@ -140,6 +140,21 @@ def test_a_part_whose_rows_point_elsewhere_is_not_merged(tmp_path):
     assert (tmp_path / "kept" / "mine.txt").read_text() == "mine"
 
 
+@pytest.mark.parametrize("name", ["", "..", "../elsewhere", "/elsewhere", "a\0b"])
+def test_a_study_is_not_called_what_no_directory_can_be(name):
+    with pytest.raises(KactError, match="what a directory can be called"):
+        Study(name=name, base={"task": "digits"}, grid={"activation": ["relu", "mish"]})
+
+
+@pytest.mark.parametrize("port", ["-1", "65536", "99999999999"])
+def test_the_page_on_a_port_that_there_is_not(port, capsys):
+    pytest.importorskip("gradio")
+    from demo.__main__ import main
+
+    assert main(["--port", port]) == 2
+    assert capsys.readouterr().err.startswith("kact: The 'port' parameter must be a number from 0 to 65,535")
+
+
 def test_what_sqlite_says_of_every_page_fits_a_line(tmp_path):
     from tests.made_results import made_rows, write_study
 
