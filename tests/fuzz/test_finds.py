@@ -22,6 +22,7 @@ from kact.studies.study import Study
 from kact.text.clusters import read_clusters
 from kact.text.vocabulary import Vocabulary
 from tests.fuzz import samples
+from tests.fuzz.targets import bounded
 
 pytestmark = pytest.mark.skipif(os.environ.get("KERAS_BACKEND", "torch") != "torch", reason="the same on every backend")
 
@@ -265,3 +266,15 @@ def test_a_checkpoint_with_a_right_checksum_and_nothing_in_it(tmp_path):
     (tmp_path / "checkpoint.npz").write_bytes(archive.getvalue() + hashlib.sha256(archive.getvalue()).digest())
     with pytest.raises(KactError, match="is damaged"):
         Checkpoint.load(tmp_path / "checkpoint.npz")
+
+
+def test_an_input_that_goes_on_for_ever_or_takes_all_memory_is_a_find():
+    def endless():
+        while True:
+            with contextlib.suppress(Exception):
+                sum(range(1000))
+
+    with pytest.raises(AssertionError, match=r"more than 0\.2 s"), bounded(0.2):
+        endless()
+    with pytest.raises(MemoryError), bounded(size_bytes=1 << 28):
+        bytearray(1 << 30)
