@@ -278,3 +278,42 @@ def test_an_input_that_goes_on_for_ever_or_takes_all_memory_is_a_find():
         endless()
     with pytest.raises(MemoryError), bounded(size_bytes=1 << 28):
         bytearray(1 << 30)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "grid = 1\n[quick]\nseeds = 1\n",
+        'zip = ["a"]\n[quick]\nseeds = 1\n',
+        "[quick]\nzip = [1]\n",
+        'published = [{cell = 1}]\n[grid]\nactivation = "relu"\n[quick]\nseeds = 1\n',
+        '[grid]\nactivation = [["relu", {a = 1}], "mish"]\n',
+    ],
+)
+def test_studies_with_something_else_in_the_place_of_a_table(text, tmp_path):
+    (tmp_path / "made.toml").write_text(text)
+    with pytest.raises(KactError, match="The study"):
+        Study.load(tmp_path / "made.toml", quick=True)
+
+
+def test_a_search_whose_state_was_changed(tmp_path):
+    pytest.importorskip("keras_tuner")
+    from tuning.plan import Place, Plan
+    from tuning.search import Tuner
+    from tuning.space import make_space
+
+    base = Experiment(epochs=2)
+    plan = Plan(base, make_space(["dropout"], base), "random", trials=2)
+    tuner = Tuner(plan, Place(tmp_path))
+    tuner.oracle.create_trial("tuner0")
+    tuner.oracle.save()
+    file = tmp_path / "search" / "oracle.json"
+    sound = json.loads(file.read_text())
+    sound.pop("sha256", None)
+    other = {"space": [], "values": {}}
+    for change in ({"start_order": "0"}, {"end_order": 1}, {"retry_queue": None}, {"hyperparameters": other}):
+        file.write_text(json.dumps(sound | change))
+        with pytest.raises(KactError, match="is damaged"):
+            Tuner(plan, Place(tmp_path))
+    file.write_text(json.dumps(sound))
+    assert Tuner(plan, Place(tmp_path)).oracle.start_order == ["0"]
