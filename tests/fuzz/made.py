@@ -36,9 +36,9 @@ def changed(draw, tree):
             if what == "remove":
                 del node[key]
             elif what == "add" and isinstance(node, dict):
-                node[draw(words)] = draw(trees)
+                node[draw(words)] = copy.deepcopy(draw(trees))  # the next change may be to this one
             else:
-                node[key] = draw(st.one_of(leaves, trees))
+                node[key] = copy.deepcopy(draw(st.one_of(leaves, trees)))
             break
     return tree
 
