@@ -22,8 +22,11 @@ TUNE_FLAGS = $(if $(SPACE),--space $(SPACE)) $(if $(and $(SPACE),$(filter file,$
 STUDY ?= tweets-window
 PORT ?= 7860
 
+# make fuzz MINUTES=2 TARGETS="specs results_databases"
+MINUTES ?= 10
+
 .DEFAULT_GOAL := help
-.PHONY: help install train study report tune test test-backends demo demo-models test-demo test-install bench-demo lint bench bench-gpu format clean bench-statistics
+.PHONY: fuzz licenses audit help install train study report tune test test-backends demo demo-models test-demo test-install bench-demo lint bench bench-gpu format clean bench-statistics
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +51,10 @@ $(VENV)/.test: $(VENV)/.installed
 
 $(VENV)/.bench: $(VENV)/.installed
 	@$(INSTALL) --editable '.[dev,bench,tensorflow,jax]'
+	@touch $@
+
+$(VENV)/.audit: $(VENV)/.installed
+	@$(INSTALL) --editable '.[dev,audit]'
 	@touch $@
 
 $(VENV)/.report: $(VENV)/.installed
@@ -108,6 +115,15 @@ bench-demo: $(VENV)/.demo  ## 50 users for a minute: failures, latencies, memory
 
 bench-statistics: $(VENV)/.installed  ## count how often intervals hold the truth and comparisons cry wolf (minutes)
 	@OMP_NUM_THREADS=1 $(RUN) -m benchmarks.statistics $(ARGS)
+
+fuzz: $(VENV)/.test  ## feed everything that reads odd inputs: MINUTES=10 for each of TARGETS, all unless said
+	@KERAS_BACKEND=torch OMP_NUM_THREADS=1 $(RUN) -m tests.fuzz --minutes $(MINUTES) $(TARGETS)
+
+licenses: $(VENV)/.backends $(VENV)/.bench $(VENV)/.audit  ## write what kact stands on, with licences: docs/dependencies.md
+	@$(RUN) -m docs.dependencies
+
+audit: $(VENV)/.audit  ## look the pinned versions up in a list of known vulnerabilities (needs the network)
+	@$(RUN) -m docs.audit
 
 lint: $(VENV)/.installed  ## check style and types
 	@$(RUN) -m ruff check .

@@ -22,7 +22,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         page = start(**vars(given))
     except (KactError, OSError) as error:
-        print(error, file=sys.stderr)
+        print(f"kact: {error}", file=sys.stderr)
         return 2
     page.block_thread()
     return 0
@@ -46,9 +46,11 @@ def start(host: str, port: int, runs: Sequence[Path], results: Sequence[Path], q
     """Start the page in threads of its own and return its Gradio blocks.
 
     Raises:
-        KactError: for a folder that is not there, or half of the credentials.
+        KactError: for a port or a folder that there is not, or half of the credentials.
         OSError: if the port is taken.
     """
+    if not 0 <= port <= 65_535:
+        raise KactError.parameter("port", port, "a number from 0 to 65,535")
     for folder in [*runs, *results]:
         if not folder.is_dir():
             raise KactError(f"There is no folder '{folder}'.", "Give one that holds run directories, or reports.")

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kact.errors import KactError, nearest
+from kact.model_file import read_model
 from kact.models import build_model
 from kact.models.alexnet_weights import MEAN, STD, imagenet_weights
 
@@ -89,13 +90,9 @@ def _alexnet(name: str, input_shape: Shape) -> keras.Model:
 
 
 def _of_run(path: Path, input_shape: Shape) -> keras.Model:
-    import keras
-
-    import kact.saved_layers  # noqa: F401  registers what the file may hold
     from kact.runs import Run
 
-    file = Run.load(path).model_path
-    whole = keras.saving.load_model(file, compile=False, safe_mode=True)
+    whole = read_model(Run.load(path).model_path)
     if len(whole.inputs) != 1 or len(whole.inputs[0].shape) != 4:
         raise KactError(f"The run in '{path}' takes no images and cannot be the backbone of a network that does.")
     network, shape = _features(whole), tuple(whole.inputs[0].shape[1:])

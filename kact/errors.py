@@ -13,6 +13,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+_LONGEST = 300  # characters of a value that are told
+
 
 class KactError(ValueError):
     """Input that kact cannot use, told so that the reader can mend it.
@@ -50,9 +52,25 @@ class KactError(ValueError):
         """
         names = list(choices)
         listed = f": {', '.join(names)}" if names else ""
-        guess = nearest(str(value), names)
+        guess = nearest(value, names) if isinstance(value, str) else None
         meant = f" Did you mean {guess!r}?" if guess else ""
-        return cls(f"The {argument!r} parameter must be {expected}{listed}. Got {value!r} instead.{meant}", next_step)
+        return cls(
+            f"The {argument!r} parameter must be {expected}{listed}. Got {shown(value)} instead.{meant}", next_step
+        )
+
+
+def shown(value: object) -> str:
+    """Return a value as an error tells it: as Python writes it, cut where it is long.
+
+    Example:
+        >>> shown("relu"), shown("x" * 1000)[-5:], shown(10**5000)
+        ("'relu'", 'xxxx…', 'a value that is too long to write')
+    """
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # a whole number of thousands of digits; tables in tables in tables
+        return "a value that is too long to write"
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def nearest(word: str, choices: Iterable[str]) -> str | None:
@@ -62,6 +80,8 @@ def nearest(word: str, choices: Iterable[str]) -> str | None:
         >>> nearest("Cifar-10", ["mnist", "cifar10"])
         'cifar10'
     """
+    if len(word) > _LONGEST:
+        return None
     by_key = {choice.lower(): choice for choice in choices}
     found = difflib.get_close_matches(word.lower(), by_key, n=1, cutoff=0.55)
     return by_key[found[0]] if found else None

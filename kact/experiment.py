@@ -172,7 +172,7 @@ class Experiment:
         """
         try:
             given = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise KactError(f"{where} is not valid TOML: {error}.", "Mend that line, or write the file anew.") from None
         return cls.from_dict(given)
 

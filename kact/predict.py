@@ -19,6 +19,7 @@ import numpy as np
 from kact import backend, losses
 from kact.errors import KactError
 from kact.images import open_image, to_array
+from kact.model_file import read_model
 from kact.runs import Run
 from kact.tasks import TaggingTask, Task, get_record
 
@@ -80,12 +81,33 @@ class Predictor:
 
     @cached_property
     def model(self) -> keras.Model:
-        """The trained Keras model, read on first use."""
-        import keras
+        """The trained Keras model, read on first use.
 
-        import kact.saved_layers  # noqa: F401  registers what the file may hold
+        Raises:
+            KactError: if its file is no model of layers of Keras and kact, or not of this run.
+        """
+        model = read_model(self._file)
+        self._check_fits(model)
+        return backend.exact_inference(model)
 
-        return backend.exact_inference(keras.saving.load_model(self._file, compile=False, safe_mode=True))
+    def _check_fits(self, model: keras.Model) -> None:
+        """Raise unless a model takes what the run's data gives, and has an output for each label."""
+        taken = {given.name: tuple(given.shape[1:]) for given in model.inputs}
+        if self.task.input == "image":
+            shape = tuple(self.task.input_shape)
+            fits = list(taken.values()) == [shape] and len(shape) == 3 and shape[2] in (1, 3)
+        else:
+            inputs = self.vocabulary.inputs
+            rows = {layer.name: layer.input_dim for layer in model.layers if hasattr(layer, "input_dim")}
+            fits = taken == {name: (None,) if one.width is None else (None, one.width) for name, one in inputs.items()}
+            fits = fits and all(rows.get(f"{name}_embedding", 0) >= one.rows for name, one in inputs.items())
+        outputs, labels = model.outputs[0].shape[-1], len(self.task.labels)
+        if not fits or outputs != labels or len(model.outputs) > 1:
+            raise KactError(
+                f"'{self._file}' is not of this run: its inputs {taken} and {outputs} outputs do not fit the run's "
+                f"data and {labels} labels.",
+                "Train the run again.",
+            )
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
@@ -234,6 +256,7 @@ class Predictor:
         """Return what the network sees of an image: float32 `(height, width, channels)` in the task's stored units."""
         from PIL import Image
 
+        _ = self.model  # which checks the shape: that of a damaged run could be of any size
         opened = image if isinstance(image, Image.Image) else open_image(image)
         height, width, channels = self.task.input_shape
         return to_array(opened, (height, width, channels), self.task.fit).astype(np.float32)

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import dataclasses
 import hashlib
 import io
 import json
+import tokenize
+import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -23,10 +27,22 @@ from filelock import FileLock, Timeout
 from kact.errors import KactError
 from kact.experiment import Experiment
 from kact.files import atomic, explained, sha256
+from kact.metrics import check_metrics
+from kact.structure import fault
 
 Row = dict[str, float]
 
 _DIGEST_BYTES = 32
+_ROWS = [{str: float}]
+_FACTS = {  # of a checkpoint, as `kact.structure` takes it
+    "backend": str, "engine": str, "step": {str: (str, float, bool, None)}, "history": _ROWS, "test_curve": _ROWS,
+    "epoch_seconds": [float], "best_epoch": int,
+}  # fmt: skip
+# What NumPy raises for an archive or an array's header that is not one, by where the damage is.
+_UNREADABLE = (
+    OSError, ValueError, KeyError, TypeError, EOFError, SyntaxError, ArithmeticError, NotImplementedError,
+    zipfile.BadZipFile, zlib.error, tokenize.TokenError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -67,7 +83,9 @@ class Run:
             raise KactError(
                 f"The run in '{path}' is not finished.", f"Finish it: kact train --config {path}/experiment.toml"
             )
-        return cls(path, experiment, _read_json(path / "metrics.json"))
+        metrics = _read_json(path / "metrics.json")
+        check_metrics(metrics, path / "metrics.json")
+        return cls(path, experiment, metrics)
 
     @cached_property
     def history(self) -> list[Row]:
@@ -164,12 +182,21 @@ class Checkpoint:
             raise KactError(f"Cannot read the checkpoint '{path}': {error.strerror}.") from None
         content, digest = whole[:-_DIGEST_BYTES], whole[-_DIGEST_BYTES:]
         if hashlib.sha256(content).digest() != digest:
-            raise KactError(f"The checkpoint '{path}' is damaged.", "Delete it to train this run from its beginning.")
-        with np.load(io.BytesIO(content)) as stored:
-            arrays = {name: stored[name] for name in stored.files}
-        made = cls(**json.loads(arrays.pop("facts").tobytes()))
+            raise _damaged_checkpoint(path)
+        try:  # the checksum is right, but anybody can make one
+            with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+                arrays = {name: stored[name] for name in stored.files}
+            facts = json.loads(arrays.pop("facts").tobytes())
+        except (*_UNREADABLE, RecursionError, MemoryError) as error:
+            raise _damaged_checkpoint(path) from error
+        if fault(facts, _FACTS) or set(facts) - {one.name for one in dataclasses.fields(cls)}:
+            raise _damaged_checkpoint(path)
+        made = cls(**facts)
         for name, array in arrays.items():
-            getattr(made, name.split(".")[0]).append(array)
+            kind = name.split(".")[0]
+            if kind not in cls._ARRAYS:
+                raise _damaged_checkpoint(path)
+            getattr(made, kind).append(array)
         return made
 
 
@@ -237,10 +264,14 @@ class RunDirectory:
             temporary.write_text(json.dumps(metrics, indent=1, allow_nan=False), encoding="utf-8")
 
 
+def _damaged_checkpoint(path: Path) -> KactError:
+    return KactError(f"The checkpoint '{path}' is damaged.", "Delete it to train this run from its beginning.")
+
+
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise KactError(
             f"'{path}' is damaged: {error}.", "Delete it and give the run's training command again: it is written anew."
         ) from None

@@ -23,6 +23,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kact.errors import KactError
+from kact.spec import is_finite
 
 
 def setting(
@@ -117,7 +118,7 @@ def _coerce_union(value: Any, hints: tuple[Any, ...], argument: str, limits: Map
 
 def _number(value: Any, hint: type, argument: str, limits: Mapping[str, Any]) -> int | float:
     wanted = f"a {_NOUNS[hint]}{_range(limits)}"
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not is_finite(value):
         raise KactError.parameter(argument, value, wanted)
     if hint is int and value != int(value):
         raise KactError.parameter(argument, value, wanted)

@@ -135,6 +135,19 @@ def choose(name: str, choices: Iterable[str], aliases: Mapping[str, str], argume
     return found
 
 
+def is_finite(value: int | float) -> bool:
+    """Return whether a number is one that a float can hold.
+
+    Example:
+        >>> is_finite(1), is_finite(math.inf), is_finite(10**400)
+        (True, False, False)
+    """
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
 def _malformed(argument: str, text: object) -> KactError:
     return KactError.parameter(
         argument, text, "a name, `name(key=value, ...)` with numbers as values, or `package.module:function`"
@@ -148,16 +161,9 @@ def _literal(node: ast.expr, argument: str, text: str) -> Literal:
         raise _malformed(argument, text) from None
     if value is not None and not isinstance(value, bool | int | float | str):
         raise _malformed(argument, text)
-    if isinstance(value, int | float) and not _is_finite(value):
+    if isinstance(value, int | float) and not is_finite(value):
         raise _malformed(argument, text)
     return value
-
-
-def _is_finite(value: int | float) -> bool:
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # a whole number beyond what a float holds
-        return False
 
 
 def _like(value: Literal, default: Literal, argument: str) -> Literal:

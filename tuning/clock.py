@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 from dataclasses import asdict, dataclass
@@ -20,6 +21,7 @@ from kact.experiment import Experiment
 from kact.files import atomic
 from kact.progress import Console
 from kact.runs import Row
+from kact.structure import fault
 
 STARTING_SECONDS = 1.0  # of a worker process; a few more on TensorFlow and JAX, where each loads Keras for itself
 _TRUSTED_SHARE = 0.25  # of the estimate, that counts as if it had been measured: the first trials are slow to begin
@@ -77,8 +79,12 @@ def measure(base: Experiment, project: Path, device: str) -> Pace:
     if file.is_file():
         try:
             stored: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+            if wrong := fault(stored, dict.fromkeys(Pace.__dataclass_fields__, float)):
+                raise ValueError(wrong)
+            if not all(math.isfinite(seconds) and seconds >= 0 for seconds in stored.values()):
+                raise ValueError("a time is no time")
             return Pace(**stored)
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError, OverflowError, RecursionError) as error:
             raise KactError(
                 f"'{file}' is damaged: {error}.", f"Delete the folder '{file.parent}' and give the command again."
             ) from None

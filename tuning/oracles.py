@@ -20,11 +20,29 @@ from keras_tuner.engine import trial as kt_trial
 from sklearn.exceptions import ConvergenceWarning
 
 from kact.files import atomic
+from kact.structure import fault
 from tuning.plan import FACTOR, Plan
 from tuning.records import damaged
 from tuning.space import Space
 
 OBJECTIVE = "score"
+
+# What KerasTuner keeps of a search and of a trial, as `kact.structure` takes it.
+_VALUES = {str: (str, float, bool, None)}
+_STATE = {
+    "ongoing_trials": {str: str}, "start_order": [str], "end_order": [str], "run_times": {str: int},
+    "retry_queue": [str], "seed": int, "seed_state": int, "tried_so_far": [str], "id_to_hash": {str: (str, None)},
+    "display": {"search_start": (str, None), "trial_start": {str: str}, "trial_number": {str: int}},
+    "hyperparameters": {"space": [{str: (str, {str: object})}], "values": _VALUES},
+    "brackets?": [{"bracket_num": int, "rounds": [[{"past_id": (str, None), "id": str}]]}],
+    "current_bracket?": int, "current_iteration?": int, "num_initial_points?": (int, None), "alpha?": float,
+    "beta?": float, "hyperband_iterations?": int, "max_epochs?": int, "min_epochs?": int, "factor?": int,
+}  # fmt: skip
+_TRIAL = {
+    "trial_id": str, "hyperparameters": {"space": [{str: (str, {str: object})}], "values": _VALUES},
+    "metrics": {"metrics": {str: {"direction": (str, None), "observations": [{"value": [float], "step": int}]}}},
+    "score": (float, None), "best_step": (int, None), "status": str, "message": (str, None),
+}  # fmt: skip
 
 
 class Resumable(keras_tuner.Oracle):
@@ -65,16 +83,20 @@ class Resumable(keras_tuner.Oracle):
         search = Path(self._project_dir)
         try:
             state = json.loads(file.read_text(encoding="utf-8"))
+            if wrong := fault(state, _STATE) or self._fault_of_space(state):
+                raise ValueError(wrong)
             names, ended = state["start_order"], set(state["end_order"])
             under_way = dict(state["ongoing_trials"])
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise damaged(file, search, error) from None
         self.trials = {}
         for name in names:  # a trial whose file is there and which is not among these is made again, the same
             file = search / f"trial_{name}" / "trial.json"
             try:
+                if wrong := fault(json.loads(file.read_text(encoding="utf-8")), _TRIAL):
+                    raise ValueError(wrong)
                 self.trials[name] = kt_trial.Trial.load(str(file))
-            except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
                 raise damaged(file, search, error) from None
         state["ongoing_trials"] = {}
         try:
@@ -89,6 +111,11 @@ class Resumable(keras_tuner.Oracle):
         for name in waiting:
             self.trials[name] = kt_trial.Trial(self.trials[name].hyperparameters, trial_id=name)
         self._retry_queue = waiting[::-1]  # taken from its end
+
+    def _fault_of_space(self, state: dict[str, Any]) -> str:
+        """Return what is wrong if a state is of another space than this plan's, which it would replace."""
+        known = json.loads(json.dumps(self.hyperparameters.get_config()["space"]))
+        return "" if state["hyperparameters"]["space"] == known else "its space is not this plan's"
 
     def _random_values(self) -> dict[str, Any] | None:
         return dict(self.first) if self.first is not None and not self.trials else super()._random_values()

@@ -20,7 +20,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from kact.errors import KactError
+from kact.errors import KactError, shown
 from kact.experiment import Experiment
 from kact.files import atomic, explained
 from kact.spec import choose
@@ -205,7 +205,7 @@ def claim(plan: Plan, project: Path) -> None:
         return
     try:
         found = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise KactError(
             f"'{file}' is damaged: {error}.", "Delete that file and give the command again: trials are kept."
         ) from None
@@ -226,5 +226,5 @@ def _difference(found: Mapping[str, Any], wanted: Mapping[str, Any], place: str 
             continue
         if isinstance(here, Mapping) and isinstance(there, Mapping):
             return _difference(here, there, f"{name}.")
-        return f"its {name} is {here!r}, and this one's {there!r}"
+        return f"its {name} is {shown(here)}, and this one's {shown(there)}"
     return "nothing differs"

@@ -20,9 +20,17 @@ import numpy as np
 from kact.errors import KactError
 from kact.files import atomic
 from kact.runs import Run
+from kact.structure import fault
 
 STATUSES = ("finished", "diverged", "failed")
 FILE = "executions.json"
+_PICTURE = {  # of a trial's record, as `kact.structure` takes it
+    "name": str, "settings": {str: (str, float, bool, None)}, "asked_epochs": int,
+    "executions": [
+        {"seed": int, "status": str, "accuracy": (float, None), "loss": (float, None), "best_epoch": int,
+         "epochs": int, "seconds": float, "run": str, "error": str},
+    ],
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -120,10 +128,24 @@ class Trial:
         file = folder / FILE
         try:
             content = json.loads(file.read_text(encoding="utf-8"))
+            if wrong := fault(content, _PICTURE) or _unfit(content):
+                raise ValueError(wrong)
             executions = tuple(Execution(**one) for one in content.pop("executions"))
             return cls(**content, executions=executions)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise damaged(file, folder.parent, error) from None
+
+
+def _unfit(content: Mapping[str, Any]) -> str:
+    """Return what does not go together in a trial's record that has all its parts, or ""."""
+    if not content["executions"]:
+        return "it has no execution"
+    for one in content["executions"]:
+        if one["status"] not in STATUSES:
+            return f"status is {one['status']!r}"
+        if one["status"] == "finished" and (one["accuracy"] is None or one["loss"] is None):
+            return "it is finished and has no score"
+    return ""
 
 
 def damaged(file: Path, search: Path, error: Exception) -> KactError:

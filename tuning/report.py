@@ -77,13 +77,14 @@ def write_trials(plan: Plan, project: Path, trials: Sequence[Trial]) -> Path:
         writer.writeheader()
         for trial in trials:
             row: dict[str, Any] = {"trial": trial.name, "status": trial.status, "epochs": trial.asked_epochs}
-            row |= dict(trial.settings)
+            row |= {name: value for name, value in trial.settings.items() if name in plan.space.entries}
             if trial.status == "finished":
                 row |= {"accuracy": trial.score("accuracy"), "loss": trial.score("loss")}
             row |= {"seconds": trial.seconds, "error": trial.error.replace("\n", " ")}
             for one in trial.executions:
                 values = {"accuracy": one.accuracy, "loss": one.loss, "best_epoch": one.best_epoch}
-                row |= {f"{name}_seed{one.seed}": value for name, value in values.items()}
+                if one.seed in plan.seeds:
+                    row |= {f"{name}_seed{one.seed}": value for name, value in values.items()}
             writer.writerow(row)
     return file
 

@@ -65,7 +65,7 @@ def read_space(given: str) -> SpaceFile:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise KactError(f"Cannot read the space '{given}': {reason}.", "Give a TOML file.") from None
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise KactError(f"'{given}' is not valid TOML: {error}.", "Mend that line.") from None
     for key in content:
         if key not in _WORDS and key not in HYPERPARAMETERS:

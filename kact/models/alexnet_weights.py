@@ -10,7 +10,6 @@ digits of its SHA-256. It is read as weights alone: a pickle that would run code
 from __future__ import annotations
 
 import io
-import pickle
 import warnings
 import zipfile
 import zlib
@@ -84,7 +83,7 @@ def read_state(path: Path) -> dict[str, np.ndarray]:
             warnings.simplefilter("ignore")  # PyTorch warns of what it refuses right after
             state = torch.load(path, map_location="cpu", weights_only=True)
         return {str(name): value.numpy() for name, value in state.items()}
-    except (pickle.UnpicklingError, RuntimeError, OSError, EOFError, ValueError, AttributeError, TypeError) as error:
+    except Exception as error:  # the unpickler raises whatever damage makes of it, IndexError and KeyError too
         raise KactError(
             f"'{path}' cannot be read as weights alone ({type(error).__name__}): it is damaged, or holds other things.",
             "Nothing of it was run. Delete it, and kact fetches the original.",

@@ -27,7 +27,7 @@ def factor_values(where: str, given: Mapping[str, Any], together: bool = False) 
     for name, values in given.items():
         if isinstance(values, str) or not isinstance(values, Sequence) or not values:
             raise KactError.parameter(f"{where}: {name}", values, "a list of at least one value")
-        if any(isinstance(value, Mapping) for value in values):
+        if any(_has_table(value) for value in values):
             raise KactError(f"A value of {where}: {name} is a table.", 'Give sizes of a model as "model.SIZE" factors.')
     found = {name: tuple(frozen(value) for value in values) for name, values in given.items()}
     for name, values in found.items():
@@ -38,6 +38,10 @@ def factor_values(where: str, given: Mapping[str, Any], together: bool = False) 
         sizes = ", ".join(f"{name} has {len(values)}" for name, values in found.items()) or "there are none"
         raise KactError(f"The lists of a [[{where}]] go together and must be of one length: {sizes}.")
     return found
+
+
+def _has_table(value: Any) -> bool:
+    return isinstance(value, Mapping) or (isinstance(value, list | tuple) and any(_has_table(one) for one in value))
 
 
 def check_table(where: str, given: object) -> None:

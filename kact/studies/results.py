@@ -25,7 +25,7 @@ from typing import Any
 
 from kact.errors import KactError
 from kact.studies.factors import frozen
-from kact.studies.row import ResultRow
+from kact.studies.row import ResultRow, row_fault
 
 VERSION = 1
 
@@ -66,7 +66,10 @@ class ResultsTable:
         """
         where, values = ("WHERE stage = ?", (stage,)) if stage is not None else ("", ())
         found = self._read(f"SELECT {', '.join(_COLUMNS)} FROM runs {where} ORDER BY rowid", values)
-        return [_row(dict(zip(_COLUMNS, one, strict=True))) for one in found]
+        try:
+            return [_row(dict(zip(_COLUMNS, one, strict=True))) for one in found]
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
+            raise KactError(f"The results in '{self.path}' are damaged: {error}.", _REBUILD) from error
 
     def statuses(self) -> dict[tuple[str, str, int], str]:
         """Return the status of each run by (stage, hash, seed), without reading what it brought."""
@@ -97,7 +100,7 @@ class ResultsTable:
         with self._explained(), contextlib.closing(self._connect()) as connection:
             found = connection.execute("PRAGMA quick_check").fetchone()[0]
             if found != "ok":
-                raise sqlite3.DatabaseError(found)
+                raise sqlite3.DatabaseError(" ".join(found.split())[:200])  # SQLite tells of every page
             with connection:  # takes the lock for writing, which a read-only file refuses
                 connection.execute(f"PRAGMA user_version = {VERSION}")
 
@@ -167,6 +170,8 @@ def _stored(name: str, value: Any) -> Any:
 
 def _row(stored: Mapping[str, Any]) -> ResultRow:
     values = {name: json.loads(value) if name in _JSON else value for name, value in stored.items()}
+    if wrong := row_fault(values):
+        raise ValueError(wrong)
     values["cell"] = {name: frozen(value) for name, value in values["cell"].items()}
     values["history"] = [  # JSON has no NaN
         {name: math.nan if value is None else value for name, value in epoch.items()} for epoch in values["history"]

@@ -9,10 +9,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
+
+from kact.structure import fault
 
 STAGES = ("tune", "compare")  # what chose settings on validation, and what is compared by its test score
 STATUSES = ("finished", "diverged", "failed")
+
+_NUMBER = (float, None)
+_PLAIN = (str, float, bool, None)
+_SCORES = ({**{f"{name}?": _NUMBER for name in ("accuracy", "loss", "precision", "recall", "f1")}}, None)
+_METRICS = {
+    **{f"{split}?": _SCORES for split in ("train", "validation", "test")},
+    "timing?": {"train_seconds?": _NUMBER, "inference_seconds_for_10000?": _NUMBER},
+    "model?": {"parameters?": (int, None)},
+    "provenance?": {"backend?": str, "device?": str},
+}
+_PICTURE = {  # of a row, as `kact.structure` takes it
+    "hash": str, "seed": int, "stage": str, "cell": {str: (*_PLAIN, [(*_PLAIN, [_PLAIN])])},
+    "experiment": {"model?": {"name?": str}}, "status": str, "metrics": (_METRICS, None),
+    "history": [{str: _NUMBER}], "error": str, "path": str, "attempts": int, "finished_at": float,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -56,3 +74,19 @@ class ResultRow:
         """
         scores = (self.metrics or {}).get(split)
         return None if scores is None else scores.get(name)
+
+
+def row_fault(values: Mapping[str, Any]) -> str:
+    """Return what keeps values from being those of a row that kact wrote, or "".
+
+    Example:
+        >>> row_fault({"hash": "1a2b", "seed": "first"})
+        "seed is 'first', not a whole number"
+    """
+    if wrong := fault(values, _PICTURE):
+        return wrong
+    for name, known in (("stage", STAGES), ("status", STATUSES)):
+        if values[name] not in known:
+            return f"{name} is {values[name]!r}"
+    path = PurePath(values["path"])
+    return f"path is {str(path)!r}, outside of the study" if path.is_absolute() or ".." in path.parts else ""

@@ -82,6 +82,8 @@ class Study:
     def __post_init__(self) -> None:
         object.__setattr__(self, "seeds", seeds_of(self.seeds, "seeds"))
         check_settings(self)
+        if self.name in ("", ".", "..") or set(self.name) & set("/\\\0\n"):
+            raise KactError.parameter("name", self.name, "what a directory can be called")
         for name in ("expected", "base", "grid"):
             check_table(name, getattr(self, name))
         object.__setattr__(self, "base", dict(self.base))

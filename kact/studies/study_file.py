@@ -56,21 +56,26 @@ def from_toml(text: str, name: str, quick: bool = False) -> Study:
         tomllib.TOMLDecodeError: if it is no TOML.
         KactError: if it describes no usable study.
     """
-    given = tomllib.loads(text)
+    try:
+        given = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # of numbers and tables beyond what Python reads, too
+        raise tomllib.TOMLDecodeError(str(error)) from None
     changes = given.pop("quick", {})
     already = changes is True  # as it was run: nothing is left to change
     _known(given, _KEYS, "study file")
     if changes is not True:
         check_table("quick", changes)
         _known(changes, _QUICK_KEYS, "quick")
+        _check_tables("quick: zip", changes.get("zip", []))
+    for key in ("base", "grid", "tune"):
+        check_table(key, given.get(key, {}))
+    for key in ("zip", "published"):
+        _check_tables(key, given.get(key, []))
     if quick and changes:
         given = given if already else _quickened(given, changes)
     given["zips"] = given.pop("zip", [])
-    given["published"] = _tables(given.get("published", []), "published")
-    given["zips"] = _tables(given["zips"], "zip")
     tuned = given.pop("tune", None)
     if tuned is not None:
-        check_table("tune", tuned)
         about = {key: tuned[key] for key in ("seeds", "within") if key in tuned}
         about.setdefault("seeds", 1)
         given["tune"] = Tune({key: value for key, value in tuned.items() if key not in about}, **about)
@@ -130,8 +135,10 @@ def _quickened(given: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str
 
 def _is_left(entry: Any, given: Mapping[str, Any]) -> bool:
     """Return whether a published entry's cell is among those of the quick form."""
-    cell = entry.get("cell", {}) if isinstance(entry, Mapping) else {}
+    cell = entry.get("cell", {})
     values = [*given.get("grid", {}).items(), *(pair for group in given.get("zip", []) for pair in group.items())]
+    if not isinstance(cell, Mapping) or not all(isinstance(listed, list) for _, listed in values):
+        return True  # what is wrong with it is told later, as of any study
     return all(cell.get(name.removeprefix("label."), listed[0]) in listed for name, listed in values if listed)
 
 
@@ -141,10 +148,9 @@ def _known(given: Mapping[str, Any], names: tuple[str, ...], where: str) -> None
             raise KactError.parameter(where, key, "given keys among", choices=names)
 
 
-def _tables(given: Any, where: str) -> list[Any]:
+def _check_tables(where: str, given: Any) -> None:
     if not isinstance(given, list) or not all(isinstance(one, Mapping) for one in given):
         raise KactError.parameter(where, given, f"tables, each under [[{where}]]")
-    return given
 
 
 def _header(text: str) -> str:

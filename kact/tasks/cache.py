@@ -168,7 +168,7 @@ def _open(folder: Path) -> tuple[RawArrays, dict[str, Any]] | None:
         stated = {name: listed[name] for name in (*_NAMES, *(name for name in _OPTIONAL if name in listed))}
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise _Damaged(folder / _MANIFEST) from error
     arrays = {}
     for name, description in stated.items():

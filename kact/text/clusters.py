@@ -22,6 +22,7 @@ PREFIX_BITS = (2, 4, 6, 8, 12, 16)
 
 Found = tuple[str, int]
 
+_COUNT = re.compile(r"[0-9]{1,15}")
 _HOST = re.compile(r"(?:https?://)?(?:www\.)?([\w.-]+)", re.I)
 _EDGES = "\"'.,!?:;()[]{}*~_-…|"
 _NUMBER = re.compile(r"[\d.,:/%$£€-]*\d[\d.,:/%$£€-]*")
@@ -88,7 +89,7 @@ def read_clusters(path: Path) -> Clusters:
         with open(path, encoding="utf-8", newline="\n") as file:
             for number, line in enumerate(file, start=1):
                 parts = line.rstrip("\r\n").split("\t")
-                if len(parts) != 3 or not set(parts[0]) <= {"0", "1"} or not parts[2].isdecimal():
+                if len(parts) != 3 or not set(parts[0]) <= {"0", "1"} or not _COUNT.fullmatch(parts[2]):
                     raise KactError(f"Line {number} of '{path}' is not `bits TAB word TAB count`.", "Place it again.")
                 words[parts[1]] = (parts[0], int(parts[2]))
     except UnicodeDecodeError as error:

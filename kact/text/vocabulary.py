@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kact.errors import KactError
+from kact.structure import fault
 from kact.text import spelling
 from kact.text.clusters import PREFIX_BITS, Clusters
 
@@ -30,6 +31,11 @@ WORD_CHARACTERS = 20  # that a character convolution sees: the first and the las
 
 _COUNT_SCALE = 5.0  # brings the logarithm of a word's count to about 1
 _AFFIXES = len(spelling.PREFIXES) + len(spelling.SUFFIXES)
+_MOST = 10**15  # that a word may be counted; far from what a float cannot tell apart
+_PICTURE = {  # of the file, as `kact.structure` takes it
+    "format": str, "version": int, "tags": [str], "words": {str: int}, "affixes": [[str]], "shapes": [str],
+    "characters": str, "clusters": ({str: [(str, int)]}, None), "name_lists": ({str: [str]}, None),
+}  # fmt: skip
 _OFTEN_AFFIX, _OFTEN_SHAPE = 2, 3  # times in train, from which on an affix or a shape has an embedding of its own
 
 
@@ -243,10 +249,12 @@ class Vocabulary:
             content = json.loads(text)
             if content["format"] != FORMAT:
                 raise ValueError(f"its format is {content['format']!r}")
-            if content["version"] > VERSION:
+            if isinstance(content["version"], int) and content["version"] > VERSION:
                 raise KactError(
                     f"'{where}' is of version {content['version']}; this kact reads {VERSION}.", "Update kact."
                 )
+            if wrong := fault(content, _PICTURE) or _uncountable(content):
+                raise ValueError(wrong)
             clusters, lists = content["clusters"], content["name_lists"]
             return cls(
                 tags=tuple(content["tags"]),
@@ -259,10 +267,20 @@ class Vocabulary:
                 else Clusters({word: (path, count) for word, (path, count) in clusters.items()}),
                 name_lists=None if lists is None else {name: frozenset(names) for name, names in lists.items()},
             )
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             if isinstance(error, KactError):
                 raise
             raise _unusable(where, error) from error
+
+
+def _uncountable(content: Mapping[str, Any]) -> str:
+    """Return what is wrong with the counts and the clusters of a vocabulary that has all its parts, or ""."""
+    counts = [*content["words"].values()]
+    for word, known in (content["clusters"] or {}).items():
+        if len(known) != 2 or not isinstance(known[0], str) or not isinstance(known[1], int):
+            return f"the cluster of {word!r} is not a path and a count"
+        counts.append(known[1])
+    return "" if all(0 <= count <= _MOST for count in counts) else "a word's count is out of range"
 
 
 def _unusable(where: str, error: Exception) -> KactError:
