@@ -11,7 +11,7 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +23,7 @@ from filelock import FileLock, Timeout
 from kact.errors import KactError
 from kact.experiment import Experiment
 from kact.files import atomic, explained, sha256
+from kact.seals import read_json, sealed_json
 
 Row = dict[str, float]
 
@@ -67,12 +68,14 @@ class Run:
             raise KactError(
                 f"The run in '{path}' is not finished.", f"Finish it: kact train --config {path}/experiment.toml"
             )
-        return cls(path, experiment, _read_json(path / "metrics.json"))
+        run = cls(path, experiment, _read_metrics(path / "metrics.json"))
+        run.file("experiment.toml")
+        return run
 
     @cached_property
     def history(self) -> list[Row]:
         """One row an epoch: epoch, learning rate, loss and accuracy on train and, unless trained on, on validation."""
-        return _read_csv(self.path / "history.csv")
+        return _read_csv(self.file("history.csv"))
 
     @property
     def diverged(self) -> bool:
@@ -86,7 +89,9 @@ class Run:
         Raises:
             KactError: if the run diverged before it had a model, or the file is missing or damaged.
         """
-        return self._checked("model.keras")
+        if self._noted("model.keras") is None:
+            raise KactError(f"The run in '{self.path}' diverged in its first epoch and has no model.")
+        return self.file("model.keras")
 
     @property
     def vocabulary_path(self) -> Path:
@@ -95,21 +100,45 @@ class Run:
         Raises:
             KactError: if the run is none of a tagger, or the file is missing or damaged.
         """
-        return self._checked("vocabulary.json")
+        if self._noted("vocabulary.json") is None:
+            raise KactError(f"The run in '{self.path}' has no vocabulary.json: it does not tag words.")
+        return self.file("vocabulary.json")
 
-    def _checked(self, name: str) -> Path:
-        file = self.path / name
-        noted = self.metrics["provenance"]["files"].get(name)
-        if noted is None and name != "model.keras":
-            raise KactError(f"The run in '{self.path}' has no {name}: it does not tag words.")
-        if noted is None:
-            raise KactError(f"The run in '{self.path}' diverged in its first epoch and has no model.")
-        if not file.is_file() or sha256(file) != noted:
-            raise KactError(
-                f"'{file}' is missing or damaged: it is not the file that the run wrote.",
-                "Delete the run's metrics.json and give its training command again: it is written anew.",
-            )
-        return file
+    def file(self, name: str) -> Path:
+        """Return the path of one of its files, checked against the hash that was noted when it was finished, if any.
+
+        Raises:
+            KactError: if it is missing or damaged.
+        """
+        return checked(self.path, self.metrics, name)
+
+    def _noted(self, name: str) -> str | None:
+        return _noted(self.metrics, name)
+
+
+def checked(folder: Path, metrics: Mapping[str, Any], name: str) -> Path:
+    """Return the path of a file of the run in `folder`; see `Run.file`.
+
+    Args:
+        folder: of the run.
+        metrics: the content of its `metrics.json`.
+        name: of the file.
+
+    Raises:
+        KactError: if it is not what these metrics say.
+    """
+    file, noted = folder / name, _noted(metrics, name)
+    if noted is not None and (not file.is_file() or sha256(file) != noted):
+        raise KactError(
+            f"'{file}' is missing or damaged: it is not the file that the run wrote.",
+            "Delete the run's metrics.json and give its training command again: it is written anew.",
+        )
+    return file
+
+
+def _noted(metrics: Mapping[str, Any], name: str) -> str | None:
+    """Return the SHA-256 that a run noted of one of its files."""
+    return metrics.get("provenance", {}).get("files", {}).get(name)
 
 
 @dataclass
@@ -211,8 +240,8 @@ class RunDirectory:
 
     @property
     def finished(self) -> bool:
-        """Whether the run is done."""
-        return (self.path / "metrics.json").is_file()
+        """Whether the run is done, and says what it was."""
+        return (self.path / "metrics.json").is_file() and (self.path / "experiment.toml").is_file()
 
     @property
     def checkpoint_path(self) -> Path:
@@ -234,17 +263,16 @@ class RunDirectory:
         files = {name: sha256(self.path / name) for name in names if (self.path / name).is_file()}
         metrics["provenance"]["files"] = files
         with atomic(self.path / "metrics.json") as temporary:
-            temporary.write_text(json.dumps(metrics, indent=1, allow_nan=False), encoding="utf-8")
+            temporary.write_text(sealed_json(metrics, indent=1, allow_nan=False), encoding="utf-8")
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _read_metrics(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        return read_json(path)
     except (OSError, ValueError) as error:
         raise KactError(
             f"'{path}' is damaged: {error}.", "Delete it and give the run's training command again: it is written anew."
         ) from None
-    return content
 
 
 def _read_csv(path: Path) -> list[Row]:

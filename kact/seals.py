@@ -28,14 +28,14 @@ _TOML = re.compile(r"# sha256 ([0-9a-f]{64})\n?\Z")
 _BROKEN = "its checksum does not fit its content"
 
 
-def sealed_json(content: Mapping[str, Any], indent: int | None = None) -> str:
+def sealed_json(content: Mapping[str, Any], indent: int | None = None, *, allow_nan: bool = True) -> str:
     """Return an object as JSON whose first entry, `sha256`, is of all that follows it.
 
     Args:
         content: at least one entry.
-        indent: of `json.dumps`.
+        indent, allow_nan: of `json.dumps`.
     """
-    body = json.dumps(content, indent=indent, allow_nan=False)[1:]
+    body = json.dumps(content, indent=indent, allow_nan=allow_nan)[1:]
     return f'{{\n "{_KEY}": "{_digest(body)}",{body}'
 
 

@@ -7,12 +7,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import kact
 from kact.errors import KactError
@@ -20,6 +18,7 @@ from kact.experiment import Experiment
 from kact.files import atomic
 from kact.progress import Console
 from kact.runs import Row
+from kact.seals import read_json, sealed_json
 
 STARTING_SECONDS = 6.0  # of a worker process, for loading Keras
 _TRUSTED_SHARE = 0.25  # of the estimate, that counts as if it had been measured: the first trials are slow to begin
@@ -76,8 +75,7 @@ def measure(base: Experiment, project: Path, device: str) -> Pace:
     file = project / "probe" / "pace.json"
     if file.is_file():
         try:
-            stored: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-            return Pace(**stored)
+            return Pace(**read_json(file))
         except (OSError, ValueError, TypeError) as error:
             raise KactError(
                 f"'{file}' is damaged: {error}.", f"Delete the folder '{file.parent}' and give the command again."
@@ -92,7 +90,7 @@ def measure(base: Experiment, project: Path, device: str) -> Pace:
         watch.close()
     pace = Pace(watch.began - asked, watch.ended - watch.began, time.perf_counter() - watch.ended)
     with atomic(file) as temporary:
-        temporary.write_text(json.dumps(asdict(pace)), encoding="utf-8")
+        temporary.write_text(sealed_json(asdict(pace)), encoding="utf-8")
     return pace
 
 

@@ -8,7 +8,6 @@ optimisation's random state). Here the oracle's file is the one that counts: it 
 from __future__ import annotations
 
 import itertools
-import json
 import sys
 import warnings
 from pathlib import Path
@@ -20,6 +19,7 @@ from keras_tuner.engine import trial as kt_trial
 from sklearn.exceptions import ConvergenceWarning
 
 from kact.files import atomic
+from kact.seals import read_json, sealed_json
 from tuning.plan import FACTOR, Plan
 from tuning.records import damaged
 from tuning.space import Space
@@ -64,7 +64,7 @@ class Resumable(keras_tuner.Oracle):
         file = Path(self._get_oracle_fname())
         search = Path(self._project_dir)
         try:
-            state = json.loads(file.read_text(encoding="utf-8"))
+            state = read_json(file)
             names, ended = state["start_order"], set(state["end_order"])
             under_way = dict(state["ongoing_trials"])
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -73,7 +73,7 @@ class Resumable(keras_tuner.Oracle):
         for name in names:  # a trial whose file is there and which is not among these is made again, the same
             file = search / f"trial_{name}" / "trial.json"
             try:
-                self.trials[name] = kt_trial.Trial.load(str(file))
+                self.trials[name] = kt_trial.Trial.from_state(read_json(file))
             except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
                 raise damaged(file, search, error) from None
         state["ongoing_trials"] = {}
@@ -161,4 +161,4 @@ def make_oracle(plan: Plan) -> Resumable:
 
 def _write(path: Path, state: dict[str, Any]) -> None:
     with atomic(path) as temporary:
-        temporary.write_text(json.dumps(state), encoding="utf-8")
+        temporary.write_text(sealed_json(state), encoding="utf-8")

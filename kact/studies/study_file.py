@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from kact.errors import KactError, nearest
+from kact.seals import check_toml
 from kact.studies.factors import check_table, thawed
 from kact.studies.study import Study
 from kact.studies.tune import Tune
@@ -35,6 +36,13 @@ def load(name_or_path: str | Path, quick: bool = False) -> Study:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise KactError(f"Cannot read the study '{path}': {reason}.", "Give a TOML file.") from None
+    try:
+        check_toml(text)
+    except ValueError as error:
+        raise KactError(
+            f"The study '{path}' is damaged: {error}.",
+            "If you changed it on purpose, delete its last line; else delete it and give `kact study run` again.",
+        ) from None
     try:
         return from_toml(text, path.stem, quick)
     except tomllib.TOMLDecodeError as error:
