@@ -193,7 +193,8 @@ class Experiment:
             check_toml(text)
         except ValueError as error:
             raise KactError(
-                f"'{path}' is damaged: {error}.", "If you changed it on purpose, delete its last line; else make it anew."
+                f"'{path}' is damaged: {error}.",
+                "If you changed it on purpose, delete its last line; else make it anew.",
             ) from None
         made = cls.from_toml(text, f"'{path}'")
         made._check_place(Path(path))
@@ -205,7 +206,7 @@ class Experiment:
         if named is not None and named[0] != f"-{self.hash[:8]}-seed{self.seed}":
             raise KactError(
                 f"'{path}' is damaged: it holds another experiment than the one its directory is named after.",
-                "Delete it and give the run's training command again; or copy it elsewhere, if you changed it on purpose.",
+                "Delete it and give the run's training command again; a changed experiment belongs elsewhere.",
             )
 
 

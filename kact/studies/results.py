@@ -1,8 +1,8 @@
 """ResultsTable: one row a finished run of a study, in SQLite, written one transaction a run.
 
 A crash at any moment leaves whole rows, and others read while a study runs (SQLite's write-ahead log,
-https://www.sqlite.org/wal.html). SQLite notices no changed value, so each row has a checksum of its own. Run directories
-are the source: a table that is lost is filled again from them, without training, when the study runs again.
+https://www.sqlite.org/wal.html). SQLite notices no changed value, so each row has a checksum of its own. Run
+directories are the source: a table that is lost is filled again from them, without training, when the study runs again.
 
 >>> import tempfile
 >>> table = ResultsTable(Path(tempfile.mkdtemp()) / "results.sqlite")
@@ -136,7 +136,7 @@ class ResultsTable:
             _check_pages(connection)  # SQLite itself does not miss a row that a damaged page has lost
             noted = "sha256" if version == VERSION else "NULL"
             statement = f"SELECT {', '.join(_COLUMNS)}, {noted} FROM runs NOT INDEXED ORDER BY rowid"
-            found = []
+            found: list[tuple[Any, ...]] = []
             for *values, digest in connection.execute(statement):
                 if digest is not None and digest != _digest(values):
                     raise sqlite3.DatabaseError(f"the checksum of row {len(found) + 1} does not fit its content")
