@@ -97,6 +97,30 @@ def test_damaged_files_of_a_finished_run_are_named(copy):
         Run.load(copy / "nowhere")
 
 
+def test_no_changed_number_of_a_finished_run_is_believed(copy):
+    for name, before, after, named in (
+        ("metrics.json", '"epochs": 2', '"epochs": 1', r"metrics\.json' is damaged: its checksum"),
+        ("history.csv", "epoch", "epocH", r"history\.csv' is missing or damaged"),
+        ("experiment.toml", "l2 = 0.0", "l2 = 1.0", r"experiment\.toml' is damaged: it holds another experiment"),
+    ):
+        whole = (copy / name).read_text()
+        (copy / name).write_text(whole.replace(before, after, 1))
+        assert (copy / name).read_text() != whole
+        with pytest.raises(KactError, match=named):
+            _ = Run.load(copy).history
+        (copy / name).write_text(whole)
+    elsewhere = Path(shutil.copytree(copy, copy.with_name("renamed")))
+    (elsewhere / "experiment.toml").write_text(SMALL.replace(l2=1.0).to_toml())
+    with pytest.raises(KactError, match=r"experiment\.toml' is missing or damaged"):
+        Run.load(elsewhere)
+
+
+def test_a_finished_run_without_its_experiment_gets_it_again(copy, finished):
+    (copy / "experiment.toml").unlink()
+    assert run(SMALL, out=copy.parent).metrics["test"] == finished.metrics["test"]
+    assert Experiment.load(copy / "experiment.toml") == SMALL
+
+
 def test_hashes_of_all_files_are_noted(finished):
     noted = finished.metrics["provenance"]["files"]
     assert noted == {name: sha256(finished.path / name) for name in ("experiment.toml", "history.csv", "model.keras")}
