@@ -243,6 +243,21 @@ class RunDirectory:
         """Whether the run is done, and says what it was."""
         return (self.path / "metrics.json").is_file() and (self.path / "experiment.toml").is_file()
 
+    def drop_damaged(self) -> None:
+        """Delete what is damaged, so that whoever makes many runs unattended makes it again."""
+        for name, read in (
+            ("metrics.json", lambda _: Run.load(self.path).history),
+            ("experiment.toml", Experiment.load),
+            ("checkpoint.npz", Checkpoint.load),
+        ):
+            file = self.path / name
+            if file.is_file():
+                try:
+                    read(file)
+                except KactError:
+                    with explained(file):
+                        file.unlink()
+
     @property
     def checkpoint_path(self) -> Path:
         """Where the checkpoint is kept."""

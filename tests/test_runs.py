@@ -115,6 +115,15 @@ def test_no_changed_number_of_a_finished_run_is_believed(copy):
         Run.load(elsewhere)
 
 
+@pytest.mark.parametrize("name", ["metrics.json", "experiment.toml", "checkpoint.npz"])
+def test_a_damaged_run_can_be_made_again_unattended(name, copy, finished):
+    (copy / name).write_bytes((copy / name).read_bytes().replace(b"e", b"E"))
+    if name == "checkpoint.npz":
+        (copy / "metrics.json").unlink()
+    RunDirectory(copy).drop_damaged()
+    assert run(SMALL, out=copy.parent).metrics["test"] == finished.metrics["test"]
+
+
 def test_a_finished_run_without_its_experiment_gets_it_again(copy, finished):
     (copy / "experiment.toml").unlink()
     assert run(SMALL, out=copy.parent).metrics["test"] == finished.metrics["test"]

@@ -248,9 +248,12 @@ def _compare(command, folder, before, ending, made):
 
 def obey(said, folder):
     """Do what a message says, and return it in words; None where it says nothing that can be done to a file."""
-    named = [Path(name) for name in re.findall(r"'([^'\n]+)'", said)]
+    found = re.search(r"^kact: (.*)(?:\n(.*))?", said, re.MULTILINE)
+    named = (
+        [Path(name) for name in re.findall(r"'([^'\n]+)'", "\n".join(found.groups(""))) if "/" in name] if found else []
+    )
     named = [name if name.is_absolute() else folder / name for name in named]
-    steps = said.strip().splitlines()[-1] if said.strip() else ""
+    steps = found[2] or "" if found else ""
     if not named:
         return None
     if match := re.search(r"Delete it and the folder '", steps):

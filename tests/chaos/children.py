@@ -4,6 +4,7 @@ A child can be held at a moment: before its n-th change to a file, or after a sh
 While it is held, the harness does its damage; then the child goes on, if it still lives.
 """
 
+import contextlib
 import importlib
 import multiprocessing
 import os
@@ -148,10 +149,14 @@ def start(command, folder, moment=None, user=None):
     """
     output = _fresh("printed")
     reports, told = os.pipe()
+    token, given = os.pipe()  # whoever takes the one byte out of it holds itself, and nobody else
+    os.write(given, b"!")
+    os.set_blocking(token, False)
     sys.stdout.flush()
     process_id = os.fork()
     if process_id:
-        os.close(told)
+        for number in (told, token, given):
+            os.close(number)
         return Child(process_id, output, reports)
     code = 99
     try:
@@ -169,7 +174,7 @@ def start(command, folder, moment=None, user=None):
         CLOCK.take_over()
         _fork_workers()
         if moment is not None and moment.change is not None:
-            _hold_at(moment, told)
+            _hold_at(moment, told, token)
         code = run_here(command)
     except BaseException:
         sys.excepthook(*sys.exc_info())
@@ -233,7 +238,7 @@ def changes_of(command, folder):
     return ending, {kind: int(file.read_text()) for kind, file in files.items() if file.exists()}
 
 
-def _hold_at(moment, told):
+def _hold_at(moment, told, token):
     """Stop this process, or the first worker that comes there, before its n-th change to a file."""
     seen = {"changes": 0, "worker": False}
     counted = os.environ.get("CHAOS_COUNT")
@@ -254,8 +259,10 @@ def _hold_at(moment, told):
             seen["writing"] = False
             return
         if seen["changes"] == moment.change and seen["worker"] == moment.in_worker:
-            os.write(told, struct.pack("i", os.getpid()))
-            os.kill(os.getpid(), signal.SIGSTOP)
+            with contextlib.suppress(BlockingIOError):
+                os.read(token, 1)
+                os.write(told, struct.pack("i", os.getpid()))
+                os.kill(os.getpid(), signal.SIGSTOP)
 
     os.register_at_fork(after_in_child=begin_worker)
     sys.addaudithook(look)
