@@ -19,11 +19,11 @@ from tests.chaos.faults import FAULTS, FLIPPED
 APART = "fresh process"
 # How often each fault befalls each command. A fresh process is killed, terminated, and has its clock changed so often.
 LONG = {
-    "train": {**dict.fromkeys(FAULTS, 8), FLIPPED: 24, APART: 2},
-    "study": {**dict.fromkeys(FAULTS, 7), FLIPPED: 16, APART: 1},
-    "tune": {**dict.fromkeys(FAULTS, 4), FLIPPED: 14, APART: 1},
-    "export": {**dict.fromkeys(FAULTS, 3), FLIPPED: 4},
-    "report": {**dict.fromkeys(FAULTS, 3), FLIPPED: 5},
+    "train": {**dict.fromkeys(FAULTS, 10), FLIPPED: 28, APART: 2},
+    "study": {**dict.fromkeys(FAULTS, 4), FLIPPED: 10, APART: 1},
+    "tune": {**dict.fromkeys(FAULTS, 2), FLIPPED: 8, APART: 1},
+    "export": {**dict.fromkeys(FAULTS, 1), FLIPPED: 3},
+    "report": {**dict.fromkeys(FAULTS, 1), FLIPPED: 4},
 }
 SHORT = {
     "train": {**dict.fromkeys(FAULTS, 1), FLIPPED: 5},

@@ -1,8 +1,7 @@
 """The table of attempts, by fault and command, as the page on reliability has it."""
 
-from collections import Counter
-
 COMMANDS = ("train", "study", "tune", "export", "report")
+_ENDINGS = ("ended well under it", "went on when given again", "damage told, mended as told", "promise broken")
 
 
 def markdown(attempts, about):
@@ -12,31 +11,27 @@ def markdown(attempts, about):
         attempts: all of them.
         about: lines on how it was run.
     """
-    faults = list(dict.fromkeys(one.fault for one in attempts))
-    count = Counter((one.fault, one.command) for one in attempts)
-    lines = [
-        "| fault | "
-        + " | ".join(COMMANDS)
-        + " | all | ended well at once | told, and went on when given again | promises broken |"
-    ]
-    lines.append("| --- |" + " ---: |" * (len(COMMANDS) + 4))
-    for fault in [*faults, None]:
+    heads = ["fault", *COMMANDS, "all", *_ENDINGS]
+    lines = [f"| {' | '.join(heads)} |", "| --- |" + " ---: |" * (len(heads) - 1)]
+    for fault in [*dict.fromkeys(one.fault for one in attempts), None]:
         of = [one for one in attempts if fault in (None, one.fault)]
-        cells = [str(sum(one.command == name for one in of) or "") for name in COMMANDS]
-        at_once = sum(one.code == 0 and not one.remedies for one in of)
-        broken = sum(bool(one.broken) for one in of)
-        name = fault if fault is not None else "**all**"
-        lines.append(
-            f"| {name} | {' | '.join(cells)} | {len(of)} | {at_once} | {len(of) - at_once - broken} | {broken} |"
-        )
-    assert sum(count.values()) == len(attempts)
+        counts = [sum(one.command == name for one in of) for name in COMMANDS]
+        counts += [len(of), *(sum(_ending(one) == ending for one in of) for ending in _ENDINGS)]
+        lines.append(f"| {fault or '**all**'} | {' | '.join(str(count or '') for count in counts)} |")
     return "\n".join([*about, "", *lines])
+
+
+def _ending(one):
+    if one.broken:
+        return _ENDINGS[3]
+    if one.remedies:
+        return _ENDINGS[2]
+    return _ENDINGS[0] if one.code == 0 else _ENDINGS[1]
 
 
 def put_into(page, name, text):
     """Put a text between the two marks of that name in a page."""
     begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
-    content = page.read_text(encoding="utf-8")
-    before, rest = content.split(begin)
+    before, rest = page.read_text(encoding="utf-8").split(begin)
     _, after = rest.split(end)
     page.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
