@@ -160,6 +160,19 @@ def test_an_unwritable_place_is_named(tmp_path):
         run(SMALL, out=tmp_path / "file")
 
 
+def test_two_processes_may_write_one_file_and_what_a_killed_one_left_is_swept(tmp_path):
+    target = tmp_path / "table [1].csv"
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    left = tmp_path / f".table [1].{ended.pid}.part.csv"
+    others = tmp_path / f".table [1].{os.getppid()}.part.csv"
+    for file in (left, others):
+        file.write_text("half")
+    with atomic(target) as temporary:
+        temporary.write_text("whole")
+    assert target.read_text() == "whole" and others.exists() and not left.exists()
+
+
 def test_a_full_disk_leaves_the_last_whole_file(tmp_path, monkeypatch):
     target = tmp_path / "table.csv"
     target.write_text("old")
