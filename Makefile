@@ -26,7 +26,7 @@ PORT ?= 7860
 MINUTES ?= 10
 
 .DEFAULT_GOAL := help
-.PHONY: fuzz licenses audit help install train study report tune test test-backends demo demo-models test-demo test-install bench-demo lint bench bench-gpu format clean bench-statistics
+.PHONY: help install train study report tune test test-backends chaos fuzz licenses audit demo demo-models test-demo test-install bench-demo lint bench bench-gpu format clean bench-statistics
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -91,6 +91,11 @@ test: $(VENV)/.test  ## run all tests on the torch backend, offline
 test-backends: $(VENV)/.backends  ## run the same tests on each of BACKENDS="torch tensorflow jax"
 	@for backend in $(BACKENDS); do \
 		echo "== $$backend"; KERAS_BACKEND=$$backend $(RUN) -m $(PYTEST) || exit 1; done
+
+# make chaos SEED=1 ARGS="--only study"
+SEED ?= 0
+chaos: $(VENV)/.backends  ## break train, study, tune, export and report on purpose, and write the table: SEED=0 (20 minutes)
+	@$(RUN) -W ignore -m tests.chaos --seed $(SEED) --page docs/reliability.md $(ARGS)
 
 bench: $(VENV)/.bench  ## time kact against plain PyTorch, Lightning and stock Keras (10 minutes)
 	@OMP_NUM_THREADS=1 KERAS_BACKEND=torch $(RUN) -W ignore -m benchmarks $(ARGS)

@@ -136,7 +136,16 @@ def guarded(work: Callable[[], int]) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 141
+    except (MemoryError, OSError, RuntimeError) as error:
+        said = _of_the_machine(error)
+        if said is None:
+            raise
+        print(f"kact: {said}", file=sys.stderr)
+        return 1
 
+
+# As torch, NumPy and operating systems say it.
+_NO_MEMORY = ("allocate memory", "out of memory", "bad_alloc", "unable to allocate")
 
 _DESCRIPTION = """Train one network with one activation, and score it on test once, at the end.
 
@@ -231,6 +240,17 @@ def _peek(arguments: Sequence[str], flag: str) -> str | None:
 
 def _tuples(values: dict[str, Any]) -> dict[str, Any]:
     return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+
+
+def _of_the_machine(error: Exception) -> str | None:
+    """Return what the machine refused, with the next step; None for an error that is a mistake in a program."""
+    no_memory = isinstance(error, MemoryError) or any(said in str(error).lower() for said in _NO_MEMORY)
+    if no_memory:
+        return "No memory is left.\nEnd other programs or take a smaller --batch-size; what was finished is kept."
+    if isinstance(error, OSError) and error.errno is not None:
+        place = f" '{error.filename}'" if error.filename is not None else ""
+        return f"Cannot read or write{place}: {error.strerror}.\nMend that and give the same command again."
+    return None
 
 
 def _interrupt(signum: int, frame: Any) -> None:

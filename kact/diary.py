@@ -10,6 +10,8 @@
 from __future__ import annotations
 
 import csv
+import hashlib
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +46,10 @@ class Diary:
     epochs_done: int
 
     def __post_init__(self) -> None:
-        known = read_diary(self.path) if self.epochs_done and self.path.exists() else []
+        known = []
+        if self.epochs_done and self.path.exists():
+            self._check()
+            known = read_diary(self.path)
         self.records = [record for record in known if record["epoch"] <= self.epochs_done]
 
     def note(self, epoch: int, look: Callable[[], list[Record]]) -> None:
@@ -52,10 +57,33 @@ class Diary:
         if any(record["epoch"] == epoch for record in self.records):
             return
         self.records += [{"epoch": epoch, **record} for record in look()]
-        with atomic(self.path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(self.records)
+        text = io.StringIO()
+        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.records)
+        content = text.getvalue().encode()
+        self._note_digest(content)
+        with atomic(self.path) as temporary:
+            temporary.write_bytes(content)
+
+    @property
+    def _digests(self) -> Path:
+        return self.path.with_name(f".{self.path.stem}.sha256")
+
+    def _note_digest(self, content: bytes) -> None:
+        """Note the hash of what is written next beside that of what is there: a kill may leave either."""
+        there = [hashlib.sha256(self.path.read_bytes()).hexdigest()] if self.path.exists() else []
+        with atomic(self._digests) as temporary:
+            temporary.write_text("\n".join([*there, hashlib.sha256(content).hexdigest()]))
+
+    def _check(self) -> None:
+        """Raise unless the file is as it was written, as far as that was noted."""
+        digest = hashlib.sha256(self.path.read_bytes()).hexdigest()
+        if self._digests.exists() and digest not in self._digests.read_text(encoding="utf-8", errors="replace"):
+            raise KactError(
+                f"'{self.path}' is damaged: its checksum does not fit its content.",
+                "Delete it and give the command again: the diary then begins after the epochs that are done.",
+            )
 
 
 class Watcher:

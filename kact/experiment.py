@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,12 +22,14 @@ from kact.backend import PRECISIONS
 from kact.errors import KactError
 from kact.losses import LOSSES
 from kact.models import MLP, MODELS, Model, habitual_batch_norm, initializers, make_model
+from kact.seals import check_toml
 from kact.settings import check_settings, known_settings, setting
 from kact.tasks.augmentation import parse_augmentations
 from kact.tasks.split import TRAINED_ON
 
 # Settings that came later: said only where they differ, so that the hashes of before them still hold.
 _LATER = {"freeze": False, "train_on": "train", "deterministic": False}
+_LABELLED = re.compile(r"-[0-9a-f]{8}-seed[0-9]+$")  # the end of a run's directory
 
 
 @dataclass(frozen=True)
@@ -188,7 +191,25 @@ class Experiment:
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
             raise KactError(f"Cannot read the experiment '{path}': {reason}.", "Give a TOML file.") from None
-        return cls.from_toml(text, f"'{path}'")
+        try:
+            check_toml(text)
+        except ValueError as error:
+            raise KactError(
+                f"'{path}' is damaged: {error}.",
+                "If you changed it on purpose, delete its last line; else make it anew.",
+            ) from None
+        made = cls.from_toml(text, f"'{path}'")
+        made._check_place(Path(path))
+        return made
+
+    def _check_place(self, path: Path) -> None:
+        """Raise if it was read from a run's directory whose name, which ends in hash and seed, is another's."""
+        named = _LABELLED.search(path.absolute().parent.name) if path.name == "experiment.toml" else None
+        if named is not None and named[0] != f"-{self.hash[:8]}-seed{self.seed}":
+            raise KactError(
+                f"'{path}' is damaged: it holds another experiment than the one its directory is named after.",
+                "Delete it and give the run's training command again; a changed experiment belongs elsewhere.",
+            )
 
 
 def default_model(task: str, backbone: str | None) -> Model:

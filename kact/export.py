@@ -28,7 +28,7 @@ import numpy as np
 
 from kact import backend, exported_lstm
 from kact.errors import KactError
-from kact.files import explained
+from kact.files import atomic, explained
 from kact.formats import FORMATS, Arrays, Format, Shapes
 from kact.predict import Predictor
 from kact.runs import Run
@@ -106,13 +106,14 @@ def export(run: Run | str | Path, kind: str, out: str | Path | None = None) -> E
     model = predictor.model
     with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".export-", dir=path.parent) as folder:
+        with tempfile.TemporaryDirectory() as folder:  # not beside the file, where a kill would leave it
             draft = Path(folder) / path.name  # OpenVINO's two files name each other
             with _quiet():
                 _write(form, name, model, draft, description(predictor))
                 difference = _compare(model, form.open(draft), name)
             for written in sorted(draft.parent.iterdir(), key=lambda file: file.suffix == form.suffix):
-                shutil.move(written, path.with_name(written.name))
+                with atomic(path.with_name(written.name)) as temporary:
+                    shutil.copyfile(written, temporary)
     return Exported(path, difference, sum(_BATCHES), _STEPS if predictor.task.input == "words" else ())
 
 

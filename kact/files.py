@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
 import os
 from collections.abc import Iterator
@@ -15,7 +16,8 @@ from kact.errors import KactError
 def atomic(path: Path) -> Iterator[Path]:
     """Give a temporary path to write to; when the block ends well, it takes the place of `path`, else it is removed.
 
-    The temporary name keeps the suffix, which some writers insist on.
+    The temporary name keeps the suffix, which some writers insist on, and has this process's number in it, so that two
+    that write the same file do not disturb each other.
 
     Raises:
         KactError: if the disk is full or the place cannot be written.
@@ -28,9 +30,10 @@ def atomic(path: Path) -> Iterator[Path]:
         >>> target.read_text()
         'whole'
     """
-    temporary = path.with_name(f".{path.stem}.part{path.suffix}")
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
     try:
         with explained(path):
+            _sweep(path)
             yield temporary
             with open(temporary, "rb") as written:
                 os.fsync(written.fileno())
@@ -38,6 +41,24 @@ def atomic(path: Path) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def _sweep(path: Path) -> None:
+    """Remove what processes left that were killed while they wrote a file."""
+    for left in path.parent.glob(f".{glob.escape(path.stem)}.*.part{glob.escape(path.suffix)}"):
+        number = left.name.removesuffix(f".part{path.suffix}").rpartition(".")[2]
+        if number.isdigit() and not _lives(int(number)):
+            left.unlink(missing_ok=True)
+
+
+def _lives(process_id: int) -> bool:
+    try:
+        os.kill(process_id, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # another user's
+        pass
+    return True
 
 
 @contextlib.contextmanager

@@ -141,7 +141,7 @@ def _confusion(run: Run) -> Figure:
 def _diagnostics(run: Run) -> Figure:
     from kact import diary, plots
 
-    return plots.diagnostics(diary.read_diary(run.path / "diagnostics.csv"), title=_name(run))
+    return plots.diagnostics(diary.read_diary(run.file("diagnostics.csv")), title=_name(run))
 
 
 def _name(run: Run) -> str:

@@ -15,7 +15,7 @@ import json
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -28,6 +28,7 @@ from kact.errors import KactError
 from kact.experiment import Experiment
 from kact.files import atomic, explained, sha256
 from kact.metrics import check_metrics
+from kact.seals import read_json, sealed_json
 from kact.structure import fault
 
 Row = dict[str, float]
@@ -83,14 +84,16 @@ class Run:
             raise KactError(
                 f"The run in '{path}' is not finished.", f"Finish it: kact train --config {path}/experiment.toml"
             )
-        metrics = _read_json(path / "metrics.json")
+        metrics = _read_metrics(path / "metrics.json")
         check_metrics(metrics, path / "metrics.json")
-        return cls(path, experiment, metrics)
+        run = cls(path, experiment, metrics)
+        run.file("experiment.toml")
+        return run
 
     @cached_property
     def history(self) -> list[Row]:
         """One row an epoch: epoch, learning rate, loss and accuracy on train and, unless trained on, on validation."""
-        return _read_csv(self.path / "history.csv")
+        return _read_csv(self.file("history.csv"))
 
     @property
     def diverged(self) -> bool:
@@ -104,7 +107,9 @@ class Run:
         Raises:
             KactError: if the run diverged before it had a model, or the file is missing or damaged.
         """
-        return self._checked("model.keras")
+        if self._noted("model.keras") is None:
+            raise KactError(f"The run in '{self.path}' diverged in its first epoch and has no model.")
+        return self.file("model.keras")
 
     @property
     def vocabulary_path(self) -> Path:
@@ -113,21 +118,45 @@ class Run:
         Raises:
             KactError: if the run is none of a tagger, or the file is missing or damaged.
         """
-        return self._checked("vocabulary.json")
+        if self._noted("vocabulary.json") is None:
+            raise KactError(f"The run in '{self.path}' has no vocabulary.json: it does not tag words.")
+        return self.file("vocabulary.json")
 
-    def _checked(self, name: str) -> Path:
-        file = self.path / name
-        noted = self.metrics["provenance"]["files"].get(name)
-        if noted is None and name != "model.keras":
-            raise KactError(f"The run in '{self.path}' has no {name}: it does not tag words.")
-        if noted is None:
-            raise KactError(f"The run in '{self.path}' diverged in its first epoch and has no model.")
-        if not file.is_file() or sha256(file) != noted:
-            raise KactError(
-                f"'{file}' is missing or damaged: it is not the file that the run wrote.",
-                "Delete the run's metrics.json and give its training command again: it is written anew.",
-            )
-        return file
+    def file(self, name: str) -> Path:
+        """Return the path of one of its files, checked against the hash that was noted when it was finished, if any.
+
+        Raises:
+            KactError: if it is missing or damaged.
+        """
+        return checked(self.path, self.metrics, name)
+
+    def _noted(self, name: str) -> str | None:
+        return _noted(self.metrics, name)
+
+
+def checked(folder: Path, metrics: Mapping[str, Any], name: str) -> Path:
+    """Return the path of a file of the run in `folder`; see `Run.file`.
+
+    Args:
+        folder: of the run.
+        metrics: the content of its `metrics.json`.
+        name: of the file.
+
+    Raises:
+        KactError: if it is not what these metrics say.
+    """
+    file, noted = folder / name, _noted(metrics, name)
+    if noted is not None and (not file.is_file() or sha256(file) != noted):
+        raise KactError(
+            f"'{file}' is missing or damaged: it is not the file that the run wrote.",
+            "Delete the run's metrics.json and give its training command again: it is written anew.",
+        )
+    return file
+
+
+def _noted(metrics: Mapping[str, Any], name: str) -> str | None:
+    """Return the SHA-256 that a run noted of one of its files."""
+    return metrics.get("provenance", {}).get("files", {}).get(name)
 
 
 @dataclass
@@ -238,8 +267,23 @@ class RunDirectory:
 
     @property
     def finished(self) -> bool:
-        """Whether the run is done."""
-        return (self.path / "metrics.json").is_file()
+        """Whether the run is done, and says what it was."""
+        return (self.path / "metrics.json").is_file() and (self.path / "experiment.toml").is_file()
+
+    def drop_damaged(self) -> None:
+        """Delete what is damaged, so that whoever makes many runs unattended makes it again."""
+        for name, read in (
+            ("metrics.json", lambda _: Run.load(self.path).history),
+            ("experiment.toml", Experiment.load),
+            ("checkpoint.npz", Checkpoint.load),
+        ):
+            file = self.path / name
+            if file.is_file():
+                try:
+                    read(file)
+                except KactError:
+                    with explained(file):
+                        file.unlink()
 
     @property
     def checkpoint_path(self) -> Path:
@@ -261,21 +305,20 @@ class RunDirectory:
         files = {name: sha256(self.path / name) for name in names if (self.path / name).is_file()}
         metrics["provenance"]["files"] = files
         with atomic(self.path / "metrics.json") as temporary:
-            temporary.write_text(json.dumps(metrics, indent=1, allow_nan=False), encoding="utf-8")
+            temporary.write_text(sealed_json(metrics, indent=1, allow_nan=False), encoding="utf-8")
 
 
 def _damaged_checkpoint(path: Path) -> KactError:
     return KactError(f"The checkpoint '{path}' is damaged.", "Delete it to train this run from its beginning.")
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _read_metrics(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        return read_json(path)
     except (OSError, ValueError, RecursionError) as error:
         raise KactError(
             f"'{path}' is damaged: {error}.", "Delete it and give the run's training command again: it is written anew."
         ) from None
-    return content
 
 
 def _read_csv(path: Path) -> list[Row]:

@@ -15,7 +15,14 @@ from typing import Any
 
 from kact.errors import shown
 
-_WORDS = {object: "anything", float: "a number", int: "a whole number", str: "a text", bool: "true or false", None: "nothing"}
+_WORDS = {
+    object: "anything",
+    float: "a number",
+    int: "a whole number",
+    str: "a text",
+    bool: "true or false",
+    None: "nothing",
+}
 _SHOWN = 40  # characters of a key that are told
 
 

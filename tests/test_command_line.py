@@ -1,6 +1,7 @@
 """The command line, as somebody at a terminal meets it."""
 
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from kact import __main__ as command
-from kact.command_line import parse_train
+from kact.command_line import guarded, parse_train
 from kact.experiment import Experiment
 from kact.models import CNN, MODELS, build_model
 from kact.runs import Run
@@ -215,6 +216,38 @@ def test_an_interrupt_ends_politely_and_the_command_that_it_names_goes_on(tmp_pa
         process.send_signal(blow)  # while the backend still compiles, whose own code may swallow exceptions
         process.communicate(timeout=120)
     assert process.returncode == 130
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (MemoryError(), "No memory is left."),
+        (
+            RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes."),
+            "No memory is left.",
+        ),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), "No memory is left."),
+        (
+            OSError(errno.EROFS, "Read-only file system", "runs/x"),
+            "Cannot read or write 'runs/x': Read-only file system.",
+        ),
+    ],
+)
+def test_what_the_machine_refuses_is_told_in_two_lines(error, told, capsys):
+    def work():
+        raise error
+
+    assert guarded(work) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"kact: {told}\n") and said.count("\n") == 2
+
+
+def test_a_mistake_in_a_program_is_not_hidden():
+    def work():
+        raise RuntimeError("shapes do not fit")
+
+    with pytest.raises(RuntimeError, match="shapes"):
+        guarded(work)
 
 
 def test_a_second_interrupt_ends_at_once(tmp_path):

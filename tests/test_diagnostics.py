@@ -317,6 +317,17 @@ def test_a_run_that_begins_anew_begins_its_diary_anew(tmp_path):
     assert [one["layer"] for one in diary.read_diary(path)] == ["new"]
 
 
+def test_a_diary_with_a_changed_number_is_not_gone_on_with(tmp_path):
+    path = tmp_path / "diagnostics.csv"
+    diary.Diary(path, 0).note(0, lambda: [{"layer": "conv1", "gradient_norm": 0.5}])
+    assert diary.Diary(path, 1).records[0]["gradient_norm"] == 0.5
+    path.write_text(path.read_text().replace("0.5", "0.6"))
+    with pytest.raises(KactError, match=r"(?s)checksum does not fit.*Delete it"):
+        diary.Diary(path, 1)
+    path.unlink()
+    assert diary.Diary(path, 1).records == []
+
+
 def test_a_finished_run_is_not_diagnosed_afterwards(tmp_path):
     finished = run(SMALL, out=tmp_path)
     with pytest.raises(KactError, match="was not diagnosed"):

@@ -97,6 +97,39 @@ def test_damaged_files_of_a_finished_run_are_named(copy):
         Run.load(copy / "nowhere")
 
 
+def test_no_changed_number_of_a_finished_run_is_believed(copy):
+    for name, before, after, named in (
+        ("metrics.json", '"epochs": 2', '"epochs": 1', r"metrics\.json' is damaged: its checksum"),
+        ("history.csv", "epoch", "epocH", r"history\.csv' is missing or damaged"),
+        ("experiment.toml", "l2 = 0.0", "l2 = 1.0", r"experiment\.toml' is damaged: it holds another experiment"),
+    ):
+        whole = (copy / name).read_text()
+        (copy / name).write_text(whole.replace(before, after, 1))
+        assert (copy / name).read_text() != whole
+        with pytest.raises(KactError, match=named):
+            _ = Run.load(copy).history
+        (copy / name).write_text(whole)
+    elsewhere = Path(shutil.copytree(copy, copy.with_name("renamed")))
+    (elsewhere / "experiment.toml").write_text(SMALL.replace(l2=1.0).to_toml())
+    with pytest.raises(KactError, match=r"experiment\.toml' is missing or damaged"):
+        Run.load(elsewhere)
+
+
+@pytest.mark.parametrize("name", ["metrics.json", "experiment.toml", "checkpoint.npz"])
+def test_a_damaged_run_can_be_made_again_unattended(name, copy, finished):
+    (copy / name).write_bytes((copy / name).read_bytes().replace(b"e", b"E"))
+    if name == "checkpoint.npz":
+        (copy / "metrics.json").unlink()
+    RunDirectory(copy).drop_damaged()
+    assert run(SMALL, out=copy.parent).metrics["test"] == finished.metrics["test"]
+
+
+def test_a_finished_run_without_its_experiment_gets_it_again(copy, finished):
+    (copy / "experiment.toml").unlink()
+    assert run(SMALL, out=copy.parent).metrics["test"] == finished.metrics["test"]
+    assert Experiment.load(copy / "experiment.toml") == SMALL
+
+
 def test_hashes_of_all_files_are_noted(finished):
     noted = finished.metrics["provenance"]["files"]
     assert noted == {name: sha256(finished.path / name) for name in ("experiment.toml", "history.csv", "model.keras")}
@@ -125,6 +158,19 @@ def test_an_unwritable_place_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(KactError, match=r"Cannot write.*file.*(Not a directory|File exists)"):
         run(SMALL, out=tmp_path / "file")
+
+
+def test_two_processes_may_write_one_file_and_what_a_killed_one_left_is_swept(tmp_path):
+    target = tmp_path / "table [1].csv"
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    left = tmp_path / f".table [1].{ended.pid}.part.csv"
+    others = tmp_path / f".table [1].{os.getppid()}.part.csv"
+    for file in (left, others):
+        file.write_text("half")
+    with atomic(target) as temporary:
+        temporary.write_text("whole")
+    assert target.read_text() == "whole" and others.exists() and not left.exists()
 
 
 def test_a_full_disk_leaves_the_last_whole_file(tmp_path, monkeypatch):

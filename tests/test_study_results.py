@@ -91,6 +91,35 @@ def test_overwritten_pages_are_found_before_a_study_goes_on(table):
         table.check()
 
 
+def test_no_flipped_byte_is_believed(table, rng):
+    rows, whole = table.rows(), table.path.read_bytes()
+    found = 0
+    for place in rng.integers(0, len(whole), 400):
+        table.path.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << rng.integers(8)]) + whole[place + 1 :])
+        try:
+            assert table.rows() == rows, f"byte {place}"  # one that no row is in
+        except KactError as error:
+            found += "damaged" in str(error) or "of version" in str(error)
+    assert found > 200
+
+
+def test_a_table_from_before_there_were_checksums_is_read_and_gets_them(table):
+    rows = table.rows()
+    with sqlite3.connect(table.path) as connection:
+        connection.execute("ALTER TABLE runs DROP COLUMN sha256")
+        connection.execute("PRAGMA user_version = 1")
+    connection.close()
+    assert table.rows() == rows
+    table.add(made(40))
+    assert table.rows() == [*rows, made(40)]
+    with sqlite3.connect(table.path) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (VERSION,)
+        connection.execute("UPDATE runs SET metrics = replace(metrics, '0.5', '0.6') WHERE seed = 3")
+    connection.close()
+    with pytest.raises(KactError, match=r"damaged: the checksum of row 4 does not fit"):
+        table.rows()
+
+
 def test_another_version_is_refused(table):
     with sqlite3.connect(table.path) as connection:
         connection.execute(f"PRAGMA user_version = {VERSION + 1}")

@@ -73,6 +73,25 @@ def test_a_worker_that_is_killed_is_replaced_and_its_run_begun_again(tmp_path):
     assert results(rows) == results(run_study(study, tmp_path / "here")), "as in this process"
 
 
+def test_after_a_run_that_failed_the_next_begins_in_another_process(tmp_path):
+    pool = WorkerPool(1, tmp_path / "log")
+    job = Job(next(small_study(tmp_path).experiments("compare"))[1].replace(batch_size=5000), str(tmp_path))
+    try:
+        pool.submit(job)
+        first = pool.process_ids
+        (event,) = until_told(pool)
+        assert event.outcome.status == "failed" and "batch_size" in event.outcome.error
+        assert pool.free == 1 and pool.process_ids == [] and all_dead(first)
+    finally:
+        pool.close()
+
+
+def until_told(pool):
+    while not (events := [event for event in pool.events(1.0) if event.kind != "epoch"]):
+        pass
+    return events
+
+
 def test_a_worker_has_one_thread_and_leaves_this_process_as_it_was(tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     pool = WorkerPool(1)

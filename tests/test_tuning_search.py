@@ -206,6 +206,29 @@ def test_a_corrupt_file_is_named_with_how_to_go_on(name, content, tmp_path, fake
     assert told(search(plan, tmp_path)) == told(whole) and fake.trained == []
 
 
+def test_a_damaged_plan_is_named_and_its_remedy_works(tmp_path, fake):
+    plan = small_plan()
+    whole = search(plan, tmp_path)
+    (tmp_path / "search.toml").write_text((tmp_path / "search.toml").read_text().replace("trials = 4", "trials = 5"))
+    with pytest.raises(KactError, match=r"(?s)search\.toml' is damaged: its checksum.*Delete it and the folder"):
+        claim(plan, tmp_path)
+    (tmp_path / "search.toml").unlink()
+    shutil.rmtree(tmp_path / "search")
+    fake.trained.clear()
+    assert told(search(plan, tmp_path)) == told(whole) and fake.trained == []
+
+
+@pytest.mark.parametrize("name", ["oracle.json", "trial_1/trial.json", "trial_1/executions.json"])
+def test_no_changed_score_of_a_search_is_believed(name, tmp_path, fake):
+    search(small_plan(), tmp_path)
+    file = tmp_path / "search" / name
+    whole = file.read_text()
+    place = max(i for i, mark in enumerate(whole) if mark.isdigit())
+    file.write_text(whole[:place] + str((int(whole[place]) + 1) % 10) + whole[place + 1 :])
+    with pytest.raises(KactError, match="checksum does not fit"):
+        search(small_plan(), tmp_path)
+
+
 def test_a_missing_trial_file_is_named(tmp_path, fake):
     search(small_plan(), tmp_path)
     (tmp_path / "search" / "trial_2" / "trial.json").unlink()

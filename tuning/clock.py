@@ -7,13 +7,11 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import kact
 from kact.errors import KactError
@@ -21,6 +19,7 @@ from kact.experiment import Experiment
 from kact.files import atomic
 from kact.progress import Console
 from kact.runs import Row
+from kact.seals import read_json, sealed_json
 from kact.structure import fault
 
 STARTING_SECONDS = 1.0  # of a worker process; a few more on TensorFlow and JAX, where each loads Keras for itself
@@ -78,7 +77,7 @@ def measure(base: Experiment, project: Path, device: str) -> Pace:
     file = project / "probe" / "pace.json"
     if file.is_file():
         try:
-            stored: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+            stored = read_json(file)
             if wrong := fault(stored, dict.fromkeys(Pace.__dataclass_fields__, float)):
                 raise ValueError(wrong)
             if not all(math.isfinite(seconds) and seconds >= 0 for seconds in stored.values()):
@@ -98,7 +97,7 @@ def measure(base: Experiment, project: Path, device: str) -> Pace:
         watch.close()
     pace = Pace(watch.began - asked, watch.ended - watch.began, time.perf_counter() - watch.ended)
     with atomic(file) as temporary:
-        temporary.write_text(json.dumps(asdict(pace)), encoding="utf-8")
+        temporary.write_text(sealed_json(asdict(pace)), encoding="utf-8")
     return pace
 
 

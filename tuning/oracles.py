@@ -7,8 +7,8 @@ optimisation's random state). Here the oracle's file is the one that counts: it 
 
 from __future__ import annotations
 
-import itertools
 import json
+import itertools
 import sys
 import warnings
 from pathlib import Path
@@ -20,6 +20,7 @@ from keras_tuner.engine import trial as kt_trial
 from sklearn.exceptions import ConvergenceWarning
 
 from kact.files import atomic
+from kact.seals import read_json, sealed_json
 from kact.structure import fault
 from tuning.plan import FACTOR, Plan
 from tuning.records import damaged
@@ -82,7 +83,7 @@ class Resumable(keras_tuner.Oracle):
         file = Path(self._get_oracle_fname())
         search = Path(self._project_dir)
         try:
-            state = json.loads(file.read_text(encoding="utf-8"))
+            state = read_json(file)
             if wrong := fault(state, _STATE) or self._fault_of_space(state):
                 raise ValueError(wrong)
             names, ended = state["start_order"], set(state["end_order"])
@@ -93,9 +94,10 @@ class Resumable(keras_tuner.Oracle):
         for name in names:  # a trial whose file is there and which is not among these is made again, the same
             file = search / f"trial_{name}" / "trial.json"
             try:
-                if wrong := fault(json.loads(file.read_text(encoding="utf-8")), _TRIAL):
+                content = read_json(file)
+                if wrong := fault(content, _TRIAL):
                     raise ValueError(wrong)
-                self.trials[name] = kt_trial.Trial.load(str(file))
+                self.trials[name] = kt_trial.Trial.from_state(content)
             except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
                 raise damaged(file, search, error) from None
         state["ongoing_trials"] = {}
@@ -188,4 +190,4 @@ def make_oracle(plan: Plan) -> Resumable:
 
 def _write(path: Path, state: dict[str, Any]) -> None:
     with atomic(path) as temporary:
-        temporary.write_text(json.dumps(state), encoding="utf-8")
+        temporary.write_text(sealed_json(state), encoding="utf-8")

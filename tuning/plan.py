@@ -23,6 +23,7 @@ from typing import Any
 from kact.errors import KactError, shown
 from kact.experiment import Experiment
 from kact.files import atomic, explained
+from kact.seals import check_toml, sealed_toml
 from kact.spec import choose
 from tuning.space import Space
 from tuning.values import Choice
@@ -194,20 +195,24 @@ def claim(plan: Plan, project: Path) -> None:
     """
     file = project / FILE
     if not file.exists():
-        if project.exists() and any(path.name != ".lock" for path in project.iterdir()):
+        orphaned = (project / RUNS).is_dir() and not (project / SEARCH).exists()  # as after a damaged file was deleted
+        if project.exists() and not orphaned and any(path.name != ".lock" for path in project.iterdir()):
             raise KactError(
                 f"'{project}' is not empty and holds no search.", "Choose another --project, or empty that one."
             )
         with explained(project):
             project.mkdir(parents=True, exist_ok=True)
         with atomic(file) as temporary:
-            temporary.write_text(plan.to_toml(), encoding="utf-8")
+            temporary.write_text(sealed_toml(plan.to_toml()), encoding="utf-8")
         return
     try:
-        found = tomllib.loads(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
+        check_toml(text)
+        found = tomllib.loads(text)
     except (OSError, ValueError, RecursionError) as error:
         raise KactError(
-            f"'{file}' is damaged: {error}.", "Delete that file and give the command again: trials are kept."
+            f"'{file}' is damaged: {error}.",
+            f"Delete it and the folder '{project / SEARCH}', and give the command again: finished runs are kept.",
         ) from None
     wanted = tomllib.loads(plan.to_toml())
     if found != wanted:

@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -20,6 +19,7 @@ import numpy as np
 from kact.errors import KactError
 from kact.files import atomic
 from kact.runs import Run
+from kact.seals import read_json, sealed_json
 from kact.structure import fault
 
 STATUSES = ("finished", "diverged", "failed")
@@ -116,7 +116,7 @@ class Trial:
     def save(self, folder: Path) -> None:
         """Write the record into the trial's directory, whole or not at all."""
         with atomic(folder / FILE) as temporary:
-            temporary.write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
+            temporary.write_text(sealed_json(asdict(self), indent=1), encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> Trial:
@@ -127,7 +127,7 @@ class Trial:
         """
         file = folder / FILE
         try:
-            content = json.loads(file.read_text(encoding="utf-8"))
+            content = read_json(file)
             if wrong := fault(content, _PICTURE) or _unfit(content):
                 raise ValueError(wrong)
             executions = tuple(Execution(**one) for one in content.pop("executions"))

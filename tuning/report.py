@@ -18,6 +18,7 @@ import numpy as np
 from kact import plots
 from kact.files import atomic
 from kact.runs import Run
+from kact.seals import sealed_toml
 from tuning import figures
 from tuning.clock import spoken
 from tuning.final import FINAL, Final
@@ -61,7 +62,7 @@ def write_report(plan: Plan, project: Path, trials: Sequence[Trial], final: Fina
     """Write all files of a finished search and return where they are."""
     files = Files(project / "best.toml", write_trials(plan, project, trials), project / "report.html", project / FINAL)
     with atomic(files.best) as temporary:
-        temporary.write_text(final.chosen.to_toml(), encoding="utf-8")
+        temporary.write_text(sealed_toml(final.chosen.to_toml()), encoding="utf-8")
     with atomic(files.page) as temporary:
         temporary.write_text(_page(plan, project, trials, final, files), encoding="utf-8")
     return files

@@ -20,6 +20,7 @@ import kact
 from kact.errors import KactError
 from kact.experiment import Experiment
 from kact.progress import Console
+from kact.runs import RunDirectory
 from tuning.oracles import OBJECTIVE, Resumable, make_oracle
 from tuning.plan import SEARCH, Place, Plan
 from tuning.records import Execution, Trial
@@ -134,6 +135,7 @@ def execute(experiment: Experiment, place: Place, continue_from: Path | None = N
     """
     console = Console(quiet=True)  # lets Ctrl-C in between two batches
     try:
+        RunDirectory(place.runs / experiment.label).drop_damaged()
         run = kact.run(experiment, out=place.runs, device=place.device, progress=console, continue_from=continue_from)
     except KactError as error:
         if isinstance(error.__cause__, OSError):

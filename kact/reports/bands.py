@@ -20,6 +20,7 @@ from kact import stats
 from kact.errors import KactError
 from kact.plots.epochs import Band
 from kact.reports.material import Material
+from kact.runs import checked
 from kact.studies.row import ResultRow
 
 History = Sequence[Mapping[str, float]]
@@ -66,7 +67,7 @@ def curves_on_test(material: Material, rows: Sequence[ResultRow]) -> list[Histor
     for row in rows:
         folder = material.folder(row)
         if folder is not None and (folder / "test_curve.csv").is_file():
-            found.append(_read(folder / "test_curve.csv"))
+            found.append(_read(checked(folder, row.metrics or {}, "test_curve.csv")))
     return found
 
 

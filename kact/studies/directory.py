@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 
 from kact.errors import KactError
 from kact.files import atomic, explained
+from kact.seals import sealed_toml
 from kact.studies.factors import thawed
 from kact.studies.results import ResultsTable
 from kact.studies.study import Study
@@ -89,7 +90,7 @@ class StudyDirectory:
             if file.exists() and definition(self.study()) != definition(study):
                 raise KactError(f"'{self.path}' holds another study.", "Choose another --out, or move it away.")
             with atomic(file) as temporary:
-                temporary.write_text(to_toml(study), encoding="utf-8")
+                temporary.write_text(sealed_toml(to_toml(study)), encoding="utf-8")
             self._stop.unlink(missing_ok=True)
             yield
         finally:

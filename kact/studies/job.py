@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 
 from kact.errors import KactError
 from kact.experiment import Experiment
-from kact.runs import Row
+from kact.runs import Row, RunDirectory
 
 _FULL_BELOW_BYTES = 4 << 20  # with less space than this left, a failed write is the disk's fault
 _LOCK_SECONDS = 20.0
@@ -110,6 +110,7 @@ def _train(job: Job, tell_epoch: EpochTeller | None) -> Outcome:
 
     directory = Path(job.out) / job.experiment.label
     _wait_for_the_dead(directory)
+    RunDirectory(directory).drop_damaged()
     shorter = Path(job.continue_from) if job.continue_from else None
     whole = shorter is not None and (shorter / "metrics.json").is_file() and (shorter / "checkpoint.npz").is_file()
     epochs = None if tell_epoch is None else _Epochs(tell_epoch)

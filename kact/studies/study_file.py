@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from kact.errors import KactError, nearest
+from kact.seals import check_toml
 from kact.studies.factors import check_table, thawed
 from kact.studies.study import Study
 from kact.studies.tune import Tune
@@ -36,6 +37,13 @@ def load(name_or_path: str | Path, quick: bool = False) -> Study:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise KactError(f"Cannot read the study '{path}': {reason}.", "Give a TOML file.") from None
+    try:
+        check_toml(text)
+    except ValueError as error:
+        raise KactError(
+            f"The study '{path}' is damaged: {error}.",
+            "If you changed it on purpose, delete its last line; else delete it and give `kact study run` again.",
+        ) from None
     try:
         return from_toml(text, path.stem, quick)
     except tomllib.TOMLDecodeError as error:
@@ -66,7 +74,8 @@ def from_toml(text: str, name: str, quick: bool = False) -> Study:
     if changes is not True:
         check_table("quick", changes)
         _known(changes, _QUICK_KEYS, "quick")
-        _check_tables("quick: zip", changes.get("zip", []))
+        for key in ("zip", "published"):
+            _check_tables(f"quick: {key}", changes.get(key, []))
     for key in ("base", "grid", "tune"):
         check_table(key, given.get(key, {}))
     for key in ("zip", "published"):
@@ -129,7 +138,7 @@ def _quickened(given: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str
             _known(change, tuple(given.get("grid", {})), "quick grid")
         if change or key in given:
             found[key] = {**given.get(key, {}), **change}
-    found["published"] = [one for one in _tables(found.get("published", []), "published") if _is_left(one, found)]
+    found["published"] = [one for one in found.get("published", []) if _is_left(one, found)]
     return found
 
 

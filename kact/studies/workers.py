@@ -146,6 +146,8 @@ class WorkerPool:
         if outcome is None:
             return [Event(job, "epoch", epochs=epochs)]
         worker.job = None
+        if outcome.status == "failed":  # the next run begins in a new process: what broke this one may stay broken
+            self._bury(worker)
         return [Event(job, "done", outcome=outcome)]
 
     def _bury(self, worker: _Worker) -> list[Event]:
