@@ -23,7 +23,7 @@ STUDY ?= tweets-window
 PORT ?= 7860
 
 .DEFAULT_GOAL := help
-.PHONY: help install train study report tune test test-backends demo demo-models test-demo bench-demo lint bench bench-gpu format clean bench-statistics
+.PHONY: help install train study report tune test test-backends docs demo demo-models test-demo bench-demo lint bench bench-gpu format clean bench-statistics
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,10 @@ $(VENV)/.tuning: $(VENV)/.installed
 $(VENV)/.demo: $(VENV)/.installed
 	@echo "Installing the page's packages into $(VENV) (once) ..."
 	@$(INSTALL) --editable '.[dev,demo,browser]'
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.installed
+	@$(INSTALL) --editable '.[dev,docs]'
 	@touch $@
 
 install: $(VENV)/.installed  ## make the virtual environment and install kact in it
@@ -106,10 +110,15 @@ bench-demo: $(VENV)/.demo  ## 50 users for a minute: failures, latencies, memory
 bench-statistics: $(VENV)/.installed  ## count how often intervals hold the truth and comparisons cry wolf (minutes)
 	@OMP_NUM_THREADS=1 $(RUN) -m benchmarks.statistics $(ARGS)
 
-lint: $(VENV)/.installed  ## check style and types
+docs: $(VENV)/.docs  ## build the documentation as a site in build/docs, offline; a warning is an error
+	@KERAS_BACKEND=torch $(RUN) -m sphinx --fail-on-warning --keep-going --quiet docs build/docs
+	@echo "build/docs/index.html"
+
+lint: $(VENV)/.installed  ## check style, types, and which way imports go
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m mypy
+	@$(VENV)/bin/lint-imports --no-logo
 
 format: $(VENV)/.installed  ## mend the style where a machine can
 	@$(RUN) -m ruff check --fix .
