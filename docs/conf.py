@@ -1,0 +1,50 @@
+"""The site of these pages, built by Sphinx without the network: `make docs`."""
+
+import os
+import re
+import sys
+from pathlib import Path
+
+# What pages print of commands is printed by this Python, in lines of one width.
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+os.environ["COLUMNS"] = "100"
+
+project = "kact"
+copyright = "kact's authors, Apache-2.0"
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode", "sphinxcontrib.programoutput"]
+root_doc = "index"
+html_theme = "furo"
+html_title = "kact"
+html_copy_source = False
+html_show_sphinx = False
+
+# Headings become link targets; links into the repository outside docs/ come along as files.
+myst_heading_anchors = 3
+# The reliability pages and results come from elsewhere, and may not be there yet.
+suppress_warnings = ["toc.empty_glob"]
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented"
+autodoc_default_options = {"members": True, "show-inheritance": False}
+autodoc_preserve_defaults = True
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
+default_role = "code"
+
+_CODE = re.compile(r"(`[^`\n]+`)")
+
+
+def _plain_text(app, what, name, obj, options, lines):
+    """Docstrings are plain text with names between backticks: take no star, bar or underscore in them for markup."""
+    for number, line in enumerate(lines):
+        if not line.lstrip().startswith((">>>", "...", ":")):
+            parts = _CODE.split(line)
+            lines[number] = "".join(
+                part if part.startswith("`") else re.sub(r"([*|]|_(?!\w))", r"\\\1", part) for part in parts
+            )
+
+
+def setup(app):
+    """Connect what this file adds to Sphinx."""
+    app.connect("autodoc-process-docstring", _plain_text, priority=400)
