@@ -11,17 +11,21 @@ os.environ["COLUMNS"] = "100"
 
 project = "kact"
 copyright = "kact's authors, Apache-2.0"
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode", "sphinxcontrib.programoutput"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
+    "sphinxcontrib.programoutput",
+]
 root_doc = "index"
 html_theme = "furo"
 html_title = "kact"
 html_copy_source = False
 html_show_sphinx = False
 
-# Headings become link targets; links into the repository outside docs/ come along as files.
+# Headings become link targets.
 myst_heading_anchors = 3
-# The reliability pages and results come from elsewhere, and may not be there yet.
-suppress_warnings = ["toc.empty_glob"]
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
@@ -32,6 +36,11 @@ napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 default_role = "code"
 
+# The same Markdown is read in the repository. There a link may lead out of docs/: to a table of benchmarks, which is
+# included in a page here, or to a file of the source, which the site does not have.
+_TABLE = re.compile(r"\]\((?:\.\./)+benchmarks/results/\w+\.md\)")
+_PAGE = re.compile(r"\]\((?:\.\./)+docs/([^)]+)\)")
+_SOURCE = re.compile(r"\[([^\]]+)\]\((?:\.\./)+(?:tests|kact|tuning|demo|benchmarks|examples)/[^)]*\)")
 _CODE = re.compile(r"(`[^`\n]+`)")
 
 
@@ -45,6 +54,21 @@ def _plain_text(app, what, name, obj, options, lines):
             )
 
 
+def _linked_here(text):
+    """Turn links that only the repository has into those of the site."""
+    return _SOURCE.sub(r"\1", _PAGE.sub(r"](/\1)", _TABLE.sub("](/benchmarks.md)", text)))
+
+
+def _read(app, name, content):
+    content[0] = _linked_here(content[0])
+
+
+def _read_include(app, path, parent, content):
+    content[0] = _linked_here(content[0])
+
+
 def setup(app):
     """Connect what this file adds to Sphinx."""
     app.connect("autodoc-process-docstring", _plain_text, priority=400)
+    app.connect("source-read", _read)
+    app.connect("include-read", _read_include)

@@ -79,10 +79,9 @@ def accept(words, monkeypatch):
             "kact.reports.write.report",
             "kact.studies.merge.merge_studies",
             "kact.studies.command._found",
-            "kact.describe.print_run",
+            "kact.eda.is_task",
         ):
             patch.setattr(place, _accepted)
-        patch.setattr("kact.runs.Run.load", lambda path: path)
         try:
             code = _parser(words)(words[1:])
         except Accepted:

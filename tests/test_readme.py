@@ -1,7 +1,7 @@
 """The README, done by somebody who types it in: each block in its order, in an empty folder, without the network.
 
 What is too much for a test (real data, a GPU, a cluster, a browser) is named with its reason, and its commands have to
-get past kact's own parser.
+get past kact's own parser. So have those of all other pages.
 """
 
 import os
@@ -13,6 +13,7 @@ import tomllib
 import pytest
 
 from kact import __main__ as command
+from kact.experiment import Experiment
 from kact.runs import Run
 from tests import corpus, documents, image_sets
 from tests.studies import PoolHere
@@ -120,3 +121,29 @@ def test_the_output_shown_is_what_training_prints(folder, capsys):
 def _form(text):
     """A text without what differs from machine to machine: numbers, and the folder of runs."""
     return re.sub(r"\d+(\.\d+)?", "0", re.sub(r"\S*(runs|shown)/", "", text.replace(",", "")))
+
+
+PAGES = sorted(path.relative_to(documents.ROOT).as_posix() for path in documents.ROOT.glob("docs/**/*.md"))
+KACTS = ("kact", "kact.train", "tuning", "demo", "benchmarks")
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if "/results/" not in page])
+def test_commands_of_the_other_pages_are_understood(page, folder, monkeypatch):
+    (folder / "runs/RUN").mkdir(parents=True, exist_ok=True)
+    (folder / "runs/RUN/experiment.toml").write_text(Experiment().to_toml(), encoding="utf-8")
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(str(folder))
+    for block in documents.blocks(page):
+        for words in block.commands if block.language == documents.SHELL else ():
+            words = documents.plain(words)
+            if words and words[0] in KACTS and "--help" not in words:
+                documents.accept(words, monkeypatch)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if "/howto/" in page])
+def test_files_shown_in_how_tos_are_those_of_the_readme(page):
+    """One `bump.py` everywhere: what is done with it was tried with that one."""
+    shown = {block.file: block.text for block in BLOCKS if block.file}
+    for block in documents.blocks(page):
+        if block.file:
+            assert block.text == shown[block.file]
