@@ -8,6 +8,7 @@ from pathlib import Path
 # What pages print of commands is printed by this Python, in lines of one width.
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 os.environ["COLUMNS"] = "100"
+os.environ.setdefault("KERAS_BACKEND", "torch")
 
 project = "kact"
 copyright = "kact's authors, Apache-2.0"
@@ -30,10 +31,11 @@ myst_heading_anchors = 3
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
-autodoc_default_options = {"members": True, "show-inheritance": False}
+autodoc_default_options = {"members": True, "ignore-module-all": True}
 autodoc_preserve_defaults = True
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
+napoleon_use_ivar = True  # fields of dataclasses stand in their class' docstring, and once
 default_role = "code"
 
 # The same Markdown is read in the repository. There a link may lead out of docs/: to a table of benchmarks, which is
