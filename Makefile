@@ -26,7 +26,7 @@ PORT ?= 7860
 MINUTES ?= 10
 
 .DEFAULT_GOAL := help
-.PHONY: help install train study report tune test test-backends chaos fuzz licenses audit demo demo-models test-demo test-install bench-demo lint bench bench-gpu format clean bench-statistics
+.PHONY: help install train study report tune test test-backends test-install chaos fuzz licenses audit docs demo demo-models test-demo bench-demo lint bench bench-gpu format clean bench-statistics
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +69,10 @@ $(VENV)/.tuning: $(VENV)/.installed
 $(VENV)/.demo: $(VENV)/.installed
 	@echo "Installing the page's packages into $(VENV) (once) ..."
 	@$(INSTALL) --editable '.[dev,demo,browser]'
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.installed
+	@$(INSTALL) --editable '.[dev,docs]'
 	@touch $@
 
 install: $(VENV)/.installed  ## make the virtual environment and install kact in it
@@ -130,10 +134,15 @@ licenses: $(VENV)/.backends $(VENV)/.bench $(VENV)/.audit  ## write what kact st
 audit: $(VENV)/.audit  ## look the pinned versions up in a list of known vulnerabilities (needs the network)
 	@$(RUN) -m docs.audit
 
-lint: $(VENV)/.installed  ## check style and types
+docs: $(VENV)/.docs  ## build the documentation as a site in build/docs, offline; a warning is an error
+	@KERAS_BACKEND=torch $(RUN) -m sphinx --fail-on-warning --keep-going --quiet docs build/docs
+	@echo "build/docs/index.html"
+
+lint: $(VENV)/.installed  ## check style, types, and which way imports go
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m mypy
+	@$(VENV)/bin/lint-imports --no-logo
 
 format: $(VENV)/.installed  ## mend the style where a machine can
 	@$(RUN) -m ruff check --fix .

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -64,6 +65,8 @@ The labels: onnx.load(F).metadata_props, openvino.Core().read_model(F).get_rt_in
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one `kact` command and return its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments is None and os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())  # one's own `module:function` lies here; `python -m` looks here by itself
     if not given or given[0] in ("-h", "--help", "help"):
         print(_USAGE, end="")
         return 0

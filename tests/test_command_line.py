@@ -74,6 +74,17 @@ def test_flags_win_over_the_file(tmp_path, capsys):
     assert Run.load(next((tmp_path / "mlp").iterdir())).experiment.model.name == "mlp"
 
 
+def test_the_installed_command_finds_an_activation_in_the_folder_it_is_started_in(tmp_path):
+    (tmp_path / "bump.py").write_text("def bump(x):\n    return x * x\n")
+    script = tmp_path / "bin" / "kact"  # as pip writes it: Python looks for modules beside it, not here
+    script.parent.mkdir()
+    script.write_text("import sys\nfrom kact.__main__ import main\nsys.exit(main())\n")
+    asked = [sys.executable, script, "train", *QUICK, "--activation", "bump:bump", "--out", tmp_path / "runs"]
+    done = subprocess.run(asked, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "runs").iterdir())) == 1
+
+
 def test_going_on(trained, tmp_path, capsys):
     assert kact("train", "--continue-from", trained, "--epochs", 2, "--out", tmp_path) == 0
     assert "going on after epoch 1" in capsys.readouterr().out

@@ -7,8 +7,8 @@ optimisation's random state). Here the oracle's file is the one that counts: it 
 
 from __future__ import annotations
 
-import json
 import itertools
+import json
 import sys
 import warnings
 from pathlib import Path
