@@ -100,7 +100,7 @@ def test_options_of_a_task_have_one_spelling():
     [
         ({"task": "image_folder"}, ["data of your own", "--data"]),
         ({"task": "cifar", "data": "photographs"}, ["cifar10", "takes no 'data'", "image_folder"]),
-        ({"task": "cifar(image_size=64)"}, ["cifar10", "takes no parameters"]),
+        ({"task": "mnist(image_size=64)"}, ["mnist", "takes no parameters"]),
         ({"task": "hymenoptera(image_size=3)"}, ["image_size", "4 to 1024", "3"]),
         ({"task": "hymenoptera(side=3)"}, ["side", "image_size"]),
         ({"task": "image_folder(fit='squeeze')", "data": "x"}, ["fit", "stretch, crop, pad"]),
