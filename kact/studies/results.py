@@ -66,8 +66,9 @@ class ResultsTable:
         Raises:
             KactError: if the file is damaged, locked or of another version. None at all gives no rows.
         """
+        stored = self._read_all()
         try:
-            found = [_row(dict(zip(_COLUMNS, one, strict=True))) for one in self._read_all()]
+            found = [_row(dict(zip(_COLUMNS, one, strict=True))) for one in stored]
         except (ValueError, TypeError, AttributeError, RecursionError) as error:
             raise KactError(f"The results in '{self.path}' are damaged: {error}.", _REBUILD) from error
         return [row for row in found if stage in (None, row.stage)]
