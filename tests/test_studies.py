@@ -247,3 +247,31 @@ def test_a_choice_can_be_made_within_another_factor():
     assert chosen == {("relu", False): {"learning_rate": 0.1}, ("relu", True): {"learning_rate": 0.2}}
     rates = [one.learning_rate for _, one in study.experiments("compare", chosen)]
     assert rates == [0.1, 0.2]
+
+
+def test_tuning_runs_have_a_length_of_their_own_where_it_is_given(tmp_path):
+    study = load(tmp_path, FILE + "[tune]\nl2 = [0.1, 0.2]\nepochs = 2\n")
+    lengths = {stage: {one.epochs for _, one in study.experiments(stage)} for stage in ("tune", "compare")}
+    assert study.tune.epochs == 2 and lengths["tune"] == {2} and lengths["compare"].isdisjoint({2})
+    assert all("epochs" not in cell for cell, _ in study.experiments("tune"))
+    assert from_toml(to_toml(study), study.name) == study
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[tune]\nl2 = [0.1]\nepochs = 0\n", "tune: epochs"),
+        ("[tune]\nl2 = [0.1]\nepochs = true\n", "tune: epochs"),
+        ('[tune]\nl2 = [0.1]\nepochs = "ten"\n', "tune: epochs"),
+    ],
+)
+def test_tuning_runs_of_no_usable_length_are_refused(tmp_path, text, message):
+    with pytest.raises(KactError, match=message):
+        load(tmp_path, FILE + text)
+
+
+def test_tuning_runs_have_no_length_of_their_own_where_lengths_are_compared():
+    with pytest.raises(KactError, match="length of their own"):
+        Study(base={"task": "digits"}, grid={"epochs": [1, 2]}, compare="epochs", tune=Tune({"l2": [0.1]}, epochs=1))
+    with pytest.raises(KactError, match="twice"):
+        Tune({"epochs": [1, 2]}, epochs=1)

@@ -152,7 +152,8 @@ def _selection(material: Material) -> Iterator[str]:
             yield "All values had one learning rate, which favours those that it happens to suit."
         return
     names = listing([field(name) for name in material.tuned])
-    yield f"The {names} was chosen for each value on validation, from few candidates and with few seeds."
+    length = f", in runs of {counted(material.tuned_epochs, 'epoch')}" if material.tuned_epochs else ""
+    yield f"The {names} was chosen for each value on validation, from few candidates and with few seeds{length}."
     for name, values in material.tuned.items():
         edge = [group for group, one in material.chosen.items() if one and at_edge(values, one[name])]
         if edge:

@@ -82,6 +82,7 @@ class Material:
         planned: how many compared runs there are to be; None where nobody said.
         tuned: setting that was chosen on validation, to its candidates.
         within: factors, beside the compared one, for each of whose values it was chosen anew.
+        tuned_epochs: of the runs that it was chosen by; None where they were as long as the compared ones.
         chosen: settings by `key` of the compared value and those of `within`; None where nothing could be chosen yet.
         remarks: what a reader must know of how runs came together.
         folders: directories of runs, by the path of their rows.
@@ -102,6 +103,7 @@ class Material:
     planned: int | None = None
     tuned: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     within: tuple[str, ...] = ()
+    tuned_epochs: int | None = None
     chosen: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
     folders: Mapping[str, Path] = field(default_factory=dict)

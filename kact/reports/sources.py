@@ -109,6 +109,7 @@ def of_study(folder: Path) -> Material:
         planned=study.run_count("compare"),
         tuned={} if study.tune is None else study.tune.grid,
         within=() if study.tune is None else study.tune.within,
+        tuned_epochs=None if study.tune is None else study.tune.epochs,
         chosen={} if study.tune is None else {key(group): one for group, one in choose_settings(study, rows).items()},
         folders={row.path: folder / row.path for row in rows},
     )

@@ -17,7 +17,7 @@ import numpy as np
 from kact import stats
 from kact.reports.findings import Findings, Place
 from kact.reports.material import Cell, Material
-from kact.reports.numbers import NOTHING, Unit, field, in_words, key, probability
+from kact.reports.numbers import NOTHING, Unit, counted, field, in_words, key, probability
 from kact.stats import Comparison
 
 _EXTRA_SCORES = ("loss", "accuracy", "f1", "precision", "recall")
@@ -158,7 +158,11 @@ def tuned(material: Material) -> Table | None:
     chosen_names = [f"chosen {field(name)}" for name in material.tuned]
     columns = (field(material.compare), *map(field, material.within), *chosen_names, "remark")
     tried = [f"{field(name)} {', '.join(map(in_words, values))}" for name, values in material.tuned.items()]
-    note = f"Chosen by the validation score, with seeds that take no part in the comparison. Tried: {'; '.join(tried)}."
+    length = f", in runs of {counted(material.tuned_epochs, 'epoch')}" if material.tuned_epochs else ""
+    note = (
+        f"Chosen by the validation score, with seeds that take no part in the comparison{length}."
+        f" Tried: {'; '.join(tried)}."
+    )
     return Table("Chosen on validation, before the comparison", columns, tuple(rows), 1 + len(material.within), note)
 
 

@@ -29,6 +29,7 @@ def describe(study: Study) -> str:
     ]
     if study.tune is not None:
         within = f", within each {', '.join(study.tune.within)}" if study.tune.within else ""
+        within += f", in runs of {_counted(study.tune.epochs, 'epoch')}" if study.tune.epochs else ""
         for name, values in study.tune.grid.items():
             lines.append(
                 f"  {name} of each {study.compare} chosen on validation{within}: {', '.join(map(str, values))}"

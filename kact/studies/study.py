@@ -187,7 +187,8 @@ class Study:
                 yield cell, settings
             elif stage == "tune":
                 for candidate in self.tune.candidates():
-                    yield cell | candidate, settings | candidate
+                    length = {} if self.tune.epochs is None else {"epochs": self.tune.epochs}
+                    yield cell | candidate, settings | length | candidate
             else:
                 group = self.tune.group(cell, self.compare)
                 yield cell, settings | dict((chosen or {}).get(group) or next(self.tune.candidates()))
@@ -248,6 +249,11 @@ class Study:
             raise KactError(
                 "A study that tunes chooses on validation, and train_on='train+validation' leaves none.",
                 "Take train_on or [tune] out.",
+            )
+        if self.tune is not None and self.tune.epochs is not None and "epochs" in names:
+            raise KactError(
+                "Tuning runs cannot have a length of their own where lengths are compared.",
+                "Take epochs out of [tune], or out of [grid] and [[zip]].",
             )
         for name in self.tune.within if self.tune else ():
             choose(name, self.factors, {}, "within", "Name a factor of [grid] or [[zip]].")

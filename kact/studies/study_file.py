@@ -86,6 +86,8 @@ def from_toml(text: str, name: str, quick: bool = False) -> Study:
     tuned = given.pop("tune", None)
     if tuned is not None:
         about = {key: tuned[key] for key in ("seeds", "within") if key in tuned}
+        if "epochs" in tuned and not isinstance(tuned["epochs"], list):  # a list would be candidates
+            about["epochs"] = tuned["epochs"]
         about.setdefault("seeds", 1)
         given["tune"] = Tune({key: value for key, value in tuned.items() if key not in about}, **about)
     settings: dict[str, Any] = {"name": name, "header": _header(text), "quick": quick or already, **given}
@@ -105,7 +107,8 @@ def to_toml(study: Study) -> str:
     if study.zips:
         plain["zip"] = thawed(study.zips)
     if study.tune is not None:
-        plain["tune"] = thawed({**study.tune.grid, "seeds": study.tune.seeds, "within": study.tune.within})
+        length = {} if study.tune.epochs is None else {"epochs": study.tune.epochs}
+        plain["tune"] = thawed({**study.tune.grid, "seeds": study.tune.seeds, "within": study.tune.within, **length})
     if study.published:
         plain["published"] = thawed(study.published)
     comment = "".join(f"# {line}".rstrip() + "\n" for line in study.header.splitlines())

@@ -37,11 +37,13 @@ class Tune:
         seeds: of the tuning runs; a number stands for as many, from 1000.
         within: factors for each of whose values the choice is made anew, beside the compared one. A candidate's score
             is the mean over all other factors and over the seeds.
+        epochs: of each tuning run; as many as are compared where there are none.
     """
 
     grid: Mapping[str, Sequence[Any]]
     seeds: tuple[int, ...] = (_FIRST_SEED,)
     within: tuple[str, ...] = ()
+    epochs: int | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "grid", factor_values("tune", self.grid))
@@ -49,6 +51,11 @@ class Tune:
         if not isinstance(self.within, list | tuple) or not all(isinstance(name, str) for name in self.within):
             raise KactError.parameter("tune: within", self.within, "a list of factors")
         object.__setattr__(self, "within", tuple(self.within))
+        if self.epochs is not None:
+            if isinstance(self.epochs, bool) or not isinstance(self.epochs, int) or self.epochs < 1:
+                raise KactError.parameter("tune: epochs", self.epochs, "a whole number, at least 1")
+            if "epochs" in self.grid:
+                raise KactError("[tune] has epochs twice.", "Give the length of its runs, or candidates for it.")
         if not self.grid:
             raise KactError("[tune] has nothing to choose from.", "Give a list, such as learning_rate = [0.01, 0.1].")
 
