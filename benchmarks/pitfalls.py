@@ -130,8 +130,8 @@ def many_comparisons(runs: Sequence[kact.Run]) -> str:
     return (
         "## Many comparisons\n\n"
         f"{len(scores)} runs with ReLU, a seed each, dealt at random into {ALIKE} groups of {GROUP}, and compared as if"
-        f" they were {ALIKE} activations, {DEALS} times: {100 * np.mean(np.array(raw) > 0):.0f} % of the tables have a pair"
-        f" with p < 0.05 by the paired t-test ({np.mean(raw):.1f} of 45 pairs on average, up to {max(raw)});"
+        f" they were {ALIKE} activations, {DEALS} times: {100 * np.mean(np.array(raw) > 0):.0f} % of the tables have a"
+        f" pair with p < 0.05 by the paired t-test ({np.mean(raw):.1f} of 45 pairs on average, up to {max(raw)});"
         f" {100 * np.mean(np.array(held) > 0):.1f} % have one after Holm's correction."
     )
 
