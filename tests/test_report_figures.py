@@ -30,6 +30,14 @@ def test_figures_are_those_that_a_study_asks_for():
     assert {"bars", "sensitivity_dropout", "heat_map_dropout_activation", "curves", "confusion"} <= set(chosen)
 
 
+def test_of_a_loss_the_lines_with_the_lowest_points_are_drawn():
+    means = {f"value {i:02d}": 0.5 + 0.01 * i for i in range(14)}  # the loss is 1.5 minus this
+    rows = [row for rate in (0.1, 0.2, 0.3) for row in made_rows(means, seeds=2, cell={"dropout": rate})]
+    about = {"factors": {"dropout": (0.1, 0.2, 0.3), "activation": tuple(means)}, "figures": ("sensitivity:dropout",)}
+    (drawn,) = page.compose(findings(material(rows, score="loss", **about))).figures
+    assert "value 13 0.9 at" in drawn.alt and "value 00" not in drawn.alt and "12 of 14" in drawn.caption
+
+
 @pytest.mark.parametrize(
     ("asked", "words"),
     [

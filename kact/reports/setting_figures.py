@@ -89,13 +89,15 @@ def sensitivity(found: Findings, setting: str) -> list[Illustration]:
                 lines.setdefault(_rest(found, values, setting), {})[float(values[setting])] = one
     if not lines:
         return []
-    shown = dict(sorted(lines.items(), key=lambda line: -max(one.mean for one in line[1].values()))[:MOST_LINES])
+    sign = -1 if found.material.higher_is_better else 1
+    peaks = {name: min(line, key=lambda value, of=line: sign * of[value].mean) for name, line in lines.items()}
+    shown = sorted(lines, key=lambda name: sign * lines[name][peaks[name]].mean)[:MOST_LINES]
     ordered = {name: line for name, line in lines.items() if name in shown}
-    best = [(name or "the best", _peak(found, line)) for name, line in ordered.items()]
+    best = [(name or "the best", f"{ordered[name][peaks[name]].mean:.1f} at {peaks[name]:g}") for name in ordered]
     left = (
         ""
         if len(lines) <= MOST_LINES
-        else f" Drawn are {MOST_LINES} of {len(lines)} lines, those with the highest peaks."
+        else f" Drawn are {MOST_LINES} of {len(lines)} lines, those with the best peaks."
     )
     caption = f"Means over seeds with 95 % intervals, at even steps, moved a little sideways to be seen.{left}"
     alt = f"{axis(found).capitalize()} over {field(setting)}. The peaks: {told(best)}."
@@ -145,12 +147,6 @@ def _rest(found: Findings, values: dict[str, Any], setting: str) -> str:
     parts = [in_words(values[compare])] if compare != setting else []
     parts += [f"{field(name)} {in_words(one)}" for name, one in values.items() if name not in (setting, compare)]
     return ", ".join(parts)
-
-
-def _peak(found: Findings, line: dict[float, Estimate]) -> str:
-    sign = 1 if found.material.higher_is_better else -1
-    value = max(line, key=lambda one: sign * line[one].mean)
-    return f"{line[value].mean:.1f} at {value:g}"
 
 
 def _validated(found: Findings, rows: Sequence[ResultRow]) -> Estimate | None:
