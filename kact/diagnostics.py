@@ -183,7 +183,10 @@ def first_kernels(model: keras.Model) -> np.ndarray:
         if weights.ndim == 2 and len(weights) == math.prod(shape):
             return weights.T.reshape(-1, *shape)  # (units, height, width, channels)
         break
-    raise KactError(f"The first layer of the model {model.name!r} does not look at images, so it has no kernels.")
+    raise KactError(
+        f"The first layer of the model {model.name!r} does not look at images, so it has no kernels.",
+        "Name the run of a network for images.",
+    )
 
 
 def slopes(layer: keras.layers.Layer, z: np.ndarray) -> np.ndarray:

@@ -147,7 +147,9 @@ def read_diary(path: Path) -> list[Record]:
             rows = list(csv.DictReader(file))
         return [{key: _number(key, value) for key, value in row.items()} for row in rows]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise KactError(f"'{path}' is damaged: {error}.") from None
+        raise KactError(
+            f"'{path}' is damaged: {error}.", "Train the run anew, to another --out, with `kact train --diagnose`."
+        ) from None
 
 
 def _number(key: str, text: str) -> Any:

@@ -133,7 +133,10 @@ def _confusion(run: Run) -> Figure:
 
     scores: dict[str, Any] | None = run.metrics["test"]
     if scores is None:
-        raise KactError(f"The run in '{run.path}' diverged before it had scores, so there is no confusion to draw.")
+        raise KactError(
+            f"The run in '{run.path}' diverged before it had scores, so there is no confusion to draw.",
+            "Ask for --curves, or train it with a smaller --learning-rate.",
+        )
     title = f"{_name(run)}\ntest: accuracy {scores['accuracy']:.4f} on {scores['examples']:,} examples"
     return plots.confusion_matrix(np.asarray(scores["confusion"]), list(scores["per_class"]), title=title)
 

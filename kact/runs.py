@@ -33,6 +33,7 @@ from kact.structure import fault
 
 Row = dict[str, float]
 
+_ANEW = "Delete the run's metrics.json and give its training command again: it is written anew."
 _DIGEST_BYTES = 32
 _ROWS = [{str: float}]
 _FACTS = {  # of a checkpoint, as `kact.structure` takes it
@@ -108,7 +109,10 @@ class Run:
             KactError: if the run diverged before it had a model, or the file is missing or damaged.
         """
         if self._noted("model.keras") is None:
-            raise KactError(f"The run in '{self.path}' diverged in its first epoch and has no model.")
+            raise KactError(
+                f"The run in '{self.path}' diverged in its first epoch and has no model.",
+                "Train it with a smaller --learning-rate.",
+            )
         return self.file("model.keras")
 
     @property
@@ -119,7 +123,10 @@ class Run:
             KactError: if the run is none of a tagger, or the file is missing or damaged.
         """
         if self._noted("vocabulary.json") is None:
-            raise KactError(f"The run in '{self.path}' has no vocabulary.json: it does not tag words.")
+            raise KactError(
+                f"The run in '{self.path}' has no vocabulary.json: it does not tag words.",
+                "Name a run of a tagger: `kact list models` says which those are.",
+            )
         return self.file("vocabulary.json")
 
     def file(self, name: str) -> Path:
@@ -149,7 +156,7 @@ def checked(folder: Path, metrics: Mapping[str, Any], name: str) -> Path:
     if noted is not None and (not file.is_file() or sha256(file) != noted):
         raise KactError(
             f"'{file}' is missing or damaged: it is not the file that the run wrote.",
-            "Delete the run's metrics.json and give its training command again: it is written anew.",
+            _ANEW,
         )
     return file
 
@@ -208,7 +215,10 @@ class Checkpoint:
         try:
             whole = path.read_bytes()
         except OSError as error:
-            raise KactError(f"Cannot read the checkpoint '{path}': {error.strerror}.") from None
+            raise KactError(
+                f"Cannot read the checkpoint '{path}': {error.strerror}.",
+                "Mend that, or delete it to train this run from its beginning.",
+            ) from None
         content, digest = whole[:-_DIGEST_BYTES], whole[-_DIGEST_BYTES:]
         if hashlib.sha256(content).digest() != digest:
             raise _damaged_checkpoint(path)
@@ -327,4 +337,4 @@ def _read_csv(path: Path) -> list[Row]:
             rows = list(csv.DictReader(file))
         return [{key: int(value) if key == "epoch" else float(value) for key, value in row.items()} for row in rows]
     except (OSError, ValueError, TypeError) as error:
-        raise KactError(f"'{path}' is damaged: {error}.") from None
+        raise KactError(f"'{path}' is damaged: {error}.", _ANEW) from None

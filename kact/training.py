@@ -91,7 +91,10 @@ class Training:
             shorter = continue_from if isinstance(continue_from, Run) else Run.load(continue_from)
             path = shorter.path / "checkpoint.npz"
             if shorter.experiment.replace(epochs=self.experiment.epochs) != self.experiment:
-                raise KactError(f"'{shorter.path}' is a run of another experiment; only `epochs` may differ.")
+                raise KactError(
+                    f"'{shorter.path}' is a run of another experiment; only `epochs` may differ.",
+                    "Leave the other flags as that run has them: `kact inspect` shows them.",
+                )
             if self.experiment.schedule.split("(")[0] != "constant":
                 raise KactError(
                     f"The schedule {self.experiment.schedule!r} was laid out for {shorter.experiment.epochs} epochs.",
@@ -102,13 +105,13 @@ class Training:
         found = Checkpoint.load(path)
         if found.backend != backend.name():
             raise KactError(
-                f"'{self.directory.path}' was begun on the {found.backend} backend and this is {backend.name()}.",
+                f"'{path.parent}' was begun on the {found.backend} backend and this is {backend.name()}.",
                 f"Set KERAS_BACKEND={found.backend}, or choose another --out.",
             )
         if found.engine != self.checkpoint.engine:
             raise KactError(
-                f"'{self.directory.path}' was begun with --engine {found.engine}.",
-                "Go on with it, or choose another --out.",
+                f"'{path.parent}' was begun with --engine {found.engine}.",
+                f"Go on with --engine {found.engine}, or choose another --out.",
             )
         _assign(self.model.variables, found.weights, path)
         _assign(self._optimizer.variables, found.optimizer, path)

@@ -95,9 +95,7 @@ def sensitivity(found: Findings, setting: str) -> list[Illustration]:
     ordered = {name: line for name, line in lines.items() if name in shown}
     best = [(name or "the best", f"{ordered[name][peaks[name]].mean:.1f} at {peaks[name]:g}") for name in ordered]
     left = (
-        ""
-        if len(lines) <= MOST_LINES
-        else f" Drawn are {MOST_LINES} of {len(lines)} lines, those with the best peaks."
+        "" if len(lines) <= MOST_LINES else f" Drawn are {MOST_LINES} of {len(lines)} lines, those with the best peaks."
     )
     caption = f"Means over seeds with 95 % intervals, at even steps, moved a little sideways to be seen.{left}"
     alt = f"{axis(found).capitalize()} over {field(setting)}. The peaks: {told(best)}."

@@ -53,7 +53,7 @@ class _Task:
     key: Key
     cell: dict[str, Any]
     experiment: Experiment
-    after: "_Task | None" = None
+    after: _Task | None = None
     attempts: int = 0
     epochs: int = 0
 
