@@ -90,10 +90,10 @@ def sensitivity(found: Findings, setting: str) -> list[Illustration]:
     if not lines:
         return []
     sign = -1 if found.material.higher_is_better else 1
-    peaks = {name: min(line, key=lambda value, of=line: sign * of[value].mean) for name, line in lines.items()}
-    shown = sorted(lines, key=lambda name: sign * lines[name][peaks[name]].mean)[:MOST_LINES]
+    peaks = {name: min((sign * one.mean, value) for value, one in line.items()) for name, line in lines.items()}
+    shown = sorted(lines, key=lambda name: peaks[name][0])[:MOST_LINES]
     ordered = {name: line for name, line in lines.items() if name in shown}
-    best = [(name or "the best", f"{ordered[name][peaks[name]].mean:.1f} at {peaks[name]:g}") for name in ordered]
+    best = [(name or "the best", f"{sign * peaks[name][0]:.1f} at {peaks[name][1]:g}") for name in ordered]
     left = (
         "" if len(lines) <= MOST_LINES else f" Drawn are {MOST_LINES} of {len(lines)} lines, those with the best peaks."
     )
