@@ -76,7 +76,7 @@ def test_another_process_and_a_killed_one_end_with_the_same_bits(tmp_path):
     assert_same_bits(run(words, out=tmp_path / "here"), run(words, out=tmp_path / "there"))
 
 
-@pytest.mark.skipif(not TORCH, reason="the same on every backend")
+@pytest.mark.any_backend
 def test_two_workers_and_another_order_make_the_same_rows(tmp_path):
     study = small_study(tmp_path, activations=("relu", "mish"), epochs=2)
     turned = small_study(tmp_path, activations=("mish", "relu"), epochs=2)

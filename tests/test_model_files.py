@@ -22,7 +22,7 @@ from kact.train import run as train
 from tests import model_files
 from tests.model_files import EVIL, bomb, copied_run, evil_run, sound
 
-pytestmark = pytest.mark.skipif(os.environ.get("KERAS_BACKEND", "torch") != "torch", reason="the same on every backend")
+pytestmark = pytest.mark.any_backend
 
 
 def told(arguments, capsys):

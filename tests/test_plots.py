@@ -8,6 +8,8 @@ from PIL import Image
 from kact import plots
 from kact.errors import KactError
 
+pytestmark = pytest.mark.any_backend
+
 
 def sheet(maps, **keywords):
     images = np.full((len(maps), 6, 6, 3), 128.0)

@@ -1,7 +1,6 @@
 """The figures of a report: those that are asked for, and what they show."""
 
 import dataclasses
-import os
 
 import pytest
 
@@ -15,9 +14,7 @@ from kact.studies.study import Study
 from kact.studies.study_file import study_names
 from tests.made_results import MEANS, made_row, made_rows, material
 
-pytestmark = pytest.mark.skipif(
-    os.environ.get("KERAS_BACKEND", "torch") != "torch", reason="the same on every backend"
-)  # fmt: skip
+pytestmark = pytest.mark.any_backend
 
 
 def test_figures_are_those_that_a_study_asks_for():

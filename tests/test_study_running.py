@@ -2,7 +2,6 @@
 
 import dataclasses
 import errno
-import os
 
 import pytest
 
@@ -20,7 +19,7 @@ from kact.studies.study import Study
 from kact.studies.tune import Tune
 from tests.studies import Notes, PoolHere, results, run_study, small_study, trained
 
-pytestmark = pytest.mark.skipif(os.environ.get("KERAS_BACKEND", "torch") != "torch", reason="the same on every backend")
+pytestmark = pytest.mark.any_backend
 
 
 def pretend(job):

@@ -13,6 +13,8 @@ from kact.tasks.tagging import parse_tagged
 from kact.tasks.twitter_pos import FILES
 from tests.corpus import TAGS, sentences, text_of, write_parts
 
+pytestmark = pytest.mark.any_backend
+
 # --- one's own files ---
 
 
