@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     import keras
 
     from kact.experiment import Experiment
+    from kact.history import Row
     from kact.progress import Progress
-    from kact.runs import Row
     from kact.tasks import TaskData
 
 
@@ -146,7 +146,7 @@ def read_diary(path: Path) -> list[Record]:
         with open(path, newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
         return [{key: _number(key, value) for key, value in row.items()} for row in rows]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
         raise KactError(
             f"'{path}' is damaged: {error}.", "Train the run anew, to another --out, with `kact train --diagnose`."
         ) from None

@@ -17,11 +17,13 @@ import numpy as np
 
 from kact import backend, losses, optimizers
 from kact.assembly import build_network, epoch_batches, load_arrays_of
+from kact.checkpoint import Checkpoint
 from kact.errors import KactError
 from kact.experiment import Experiment
 from kact.files import atomic
+from kact.history import Row, write_rows
 from kact.models import layers_of
-from kact.runs import Checkpoint, Row, Run, RunDirectory
+from kact.runs import Run, RunDirectory
 from kact.scores import loss_and_accuracy, score, tag_scores
 from kact.stopping import best_epoch, stopped_by
 from kact.tasks import TaskData
@@ -176,9 +178,9 @@ class Training:
                     scores[name] |= tag_scores(outputs, split, self.data.unknown_tags[name])
             with atomic(directory.path / "model.keras") as temporary:
                 self._inference_model(kept).save(temporary)
-        directory.write_table("history.csv", checkpoint.history)
+        write_rows(directory.path / "history.csv", checkpoint.history)
         if checkpoint.test_curve:
-            directory.write_table("test_curve.csv", checkpoint.test_curve)
+            write_rows(directory.path / "test_curve.csv", checkpoint.test_curve)
         if isinstance(self.data, EncodedData):
             with atomic(directory.path / "vocabulary.json") as temporary:
                 self.data.vocabulary.save(temporary)
@@ -264,7 +266,7 @@ class Training:
     def save(self) -> None:
         """Write the checkpoint and the history, so that the epochs done are safe."""
         self.checkpoint.save(self.directory.checkpoint_path)
-        self.directory.write_table("history.csv", self.checkpoint.history)
+        write_rows(self.directory.path / "history.csv", self.checkpoint.history)
 
     def _inference_model(self, weights: list[np.ndarray]) -> keras.Model:
         """Return the same network without its optimizer, which is all that a saved file should hold."""

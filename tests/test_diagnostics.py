@@ -6,10 +6,10 @@ import pytest
 
 from kact import activations, backend, diagnostics, diary, losses
 from kact.assembly import build_network, load_arrays_of
+from kact.checkpoint import Checkpoint
 from kact.errors import KactError
 from kact.experiment import Experiment
 from kact.models import MODELS, build_model
-from kact.runs import Checkpoint
 from kact.text.token_batches import weighted
 from kact.train import run
 from tests.experiments import TAGGERS, small

@@ -8,10 +8,11 @@ import pytest
 
 from kact import __main__ as command
 from kact import backend
+from kact.checkpoint import Checkpoint
 from kact.errors import KactError
 from kact.experiment import Experiment
 from kact.predict import Predictor
-from kact.runs import Checkpoint, Run
+from kact.runs import Run
 from kact.scores import score, tag_scores
 from kact.tasks import load_task
 from kact.text.vocabulary import Vocabulary
