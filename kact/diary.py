@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from kact import diagnostics
 from kact.diagnostics import COLUMNS, Record
 from kact.errors import KactError
+from kact.feature_maps import as_stored
 from kact.files import atomic
 from kact.losses import make_loss
 from kact.text.encoded import EncodedData
@@ -112,7 +113,7 @@ class Watcher:
             labels, weights = weighted(labels, classes)  # (sentences, time): 0 where there is no token
         else:
             inputs, labels = data.train.take(diagnostics.sample(model, len(data.train)))
-        stored = diagnostics.as_stored(inputs)
+        stored = as_stored(inputs)
         self.look = diagnostics.observer(model, stored, labels, make_loss(loss, classes), weights)
         self.progress = progress
 

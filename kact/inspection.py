@@ -67,7 +67,8 @@ def draw(
 
 
 def _feature_maps(run: Run, paths: Sequence[str | Path], test: int, layer: str | None) -> Figure:
-    from kact import diagnostics, plots
+    from kact import plots
+    from kact.feature_maps import feature_maps, last_maps
     from kact.losses import probabilities
     from kact.predict import Predictor
     from kact.tasks import Split, load_task
@@ -90,8 +91,8 @@ def _feature_maps(run: Run, paths: Sequence[str | Path], test: int, layer: str |
         seen += list(inputs.astype(np.float32))
         truths += [labels[index] for index in indices]
     stored = np.stack(seen)  # (n, height, width, channels)
-    name = layer or diagnostics.last_maps(predictor.model)
-    maps = diagnostics.feature_maps(predictor.model, stored, name)
+    name = layer or last_maps(predictor.model)
+    maps = feature_maps(predictor.model, stored, name)
     if maps.ndim != 4:
         raise KactError(
             f"The layer {name!r} has no maps: its outputs are {_sides(maps.shape[1:])}.",
@@ -111,10 +112,11 @@ def _feature_maps(run: Run, paths: Sequence[str | Path], test: int, layer: str |
 
 
 def _kernels(run: Run) -> Figure:
-    from kact import diagnostics, plots
+    from kact import plots
+    from kact.feature_maps import first_kernels
     from kact.predict import Predictor
 
-    kernels = diagnostics.first_kernels(Predictor(run).model)
+    kernels = first_kernels(Predictor(run).model)
     count, *size = kernels.shape
     zero = "grey" if size[-1] == 3 else "white"
     some = _some(count, plots.MOST_KERNELS)
