@@ -22,7 +22,7 @@ from kact.errors import KactError
 from kact.experiment import Experiment
 from kact.files import atomic
 from kact.history import Row, write_rows
-from kact.models import layers_of
+from kact.models import described_layers
 from kact.runs import Run, RunDirectory
 from kact.scores import loss_and_accuracy, score, tag_scores
 from kact.stopping import best_epoch, stopped_by
@@ -206,7 +206,7 @@ class Training:
                     "input_shape": list(self.data.task.input_shape),
                     "fit": self.data.task.fit,
                 },
-                "model": {"parameters": self.model.count_params(), "layers": layers_of(self.model)},
+                "model": {"parameters": self.model.count_params(), "layers": described_layers(self.model)},
                 "provenance": {
                     "backend": backend.name(),
                     "device": self.device,
