@@ -203,8 +203,8 @@ def _inspect(arguments: list[str]) -> int:
         format: Annotated[str, tyro.conf.arg(help="png or svg, where --out is not given")] = "png",
     ) -> int:
         from kact.describe import print_run
-        from kact.eda import inspect_task, is_task
         from kact.runs import Run
+        from kact.task_inspection import inspect_task, is_task
 
         maps = bool(feature_maps) or test > 0
         asked = dict(zip(FIGURES, (maps, kernels, curves, confusion, diagnostics), strict=True))

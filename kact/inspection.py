@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kact.errors import KactError
-from kact.files import explained
 from kact.runs import Run
 
 if TYPE_CHECKING:
@@ -48,11 +47,7 @@ def draw(
     """
     from kact import plots
 
-    if kind not in plots.FORMATS:
-        raise KactError.parameter("format", kind, "one of", choices=plots.FORMATS)
-    path = Path(out) if out is not None else run.path / "figures" / f"{what}.{kind}"
-    if path.suffix.lstrip(".").lower() not in plots.FORMATS:
-        raise KactError.parameter("out", str(path), "a file name that ends in .png or .svg")
+    path = plots.figure_path(out, run.path / "figures", what, kind)
     makers = {
         "feature-maps": lambda: _feature_maps(run, images, test, layer),
         "kernels": lambda: _kernels(run),
@@ -60,10 +55,7 @@ def draw(
         "confusion": lambda: _confusion(run),
         "diagnostics": lambda: _diagnostics(run),
     }
-    figure = makers[what]()
-    with explained(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    return plots.write(figure, path)
+    return plots.write(makers[what](), path)
 
 
 def _feature_maps(run: Run, paths: Sequence[str | Path], test: int, layer: str | None) -> Figure:
