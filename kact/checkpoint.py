@@ -13,16 +13,13 @@ import dataclasses
 import hashlib
 import io
 import json
-import tokenize
-import zipfile
-import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from kact.errors import KactError
-from kact.files import atomic
+from kact.files import DAMAGED_ARRAYS, atomic
 from kact.history import Row
 from kact.structure import fault
 
@@ -32,11 +29,6 @@ _FACTS = {  # of a checkpoint, as `kact.structure` takes it
     "backend": str, "engine": str, "step": {str: (str, float, bool, None)}, "history": _ROWS, "test_curve": _ROWS,
     "epoch_seconds": [float], "best_epoch": int,
 }  # fmt: skip
-# What NumPy raises for an archive or an array's header that is not one, by where the damage is.
-_UNREADABLE = (
-    OSError, ValueError, KeyError, TypeError, EOFError, SyntaxError, ArithmeticError, NotImplementedError,
-    zipfile.BadZipFile, zlib.error, tokenize.TokenError,
-)  # fmt: skip
 
 
 @dataclass
@@ -99,7 +91,7 @@ class Checkpoint:
             with np.load(io.BytesIO(content), allow_pickle=False) as stored:
                 arrays = {name: stored[name] for name in stored.files}
             facts = json.loads(arrays.pop("facts").tobytes())
-        except (*_UNREADABLE, RecursionError, MemoryError) as error:
+        except (*DAMAGED_ARRAYS, RecursionError, MemoryError) as error:
             raise _damaged_checkpoint(path) from error
         if fault(facts, _FACTS) or set(facts) - {one.name for one in dataclasses.fields(cls)}:
             raise _damaged_checkpoint(path)

@@ -88,12 +88,9 @@ def look(data: TaskData | TaggedData) -> ImageFacts | TagFacts:
 
 
 def _look_at_images(data: TaskData) -> ImageFacts:
-    classes, channels = len(data.task.labels), data.task.input_shape[-1]
+    classes = len(data.task.labels)
     splits = {name: getattr(data, name) for name in SPLITS}
-    values = np.zeros((channels, 256), np.int64)  # how often each channel has each value, in train
-    for images in _images(splits["train"]):
-        for channel in range(channels):
-            values[channel] += np.bincount(images[..., channel].ravel(), minlength=256)
+    values = data.train.value_counts()
     share = values / values.sum(axis=1, keepdims=True)
     mean = share @ np.arange(256)
     seen = [np.flatnonzero(row) for row in values]

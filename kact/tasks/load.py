@@ -68,12 +68,13 @@ def load_data(
         _check_train_examples(train_examples, len(task.labels), len(train_rows))
         order = stratified_order(raw.train_labels[train_rows], SUBSET_SEED)
         train_rows = np.sort(train_rows[order[:train_examples]])
+    train = Split(raw.train_inputs, raw.train_labels, train_rows)
     if task.mean is None:
-        mean, std = _mean_and_std(raw.train_inputs, train_rows)
+        mean, std = _mean_and_std(train)
         task = replace(task, mean=mean, std=std)
     return TaskData(
         task=task,
-        train=Split(raw.train_inputs, raw.train_labels, train_rows),
+        train=train,
         validation=Split(raw.train_inputs, raw.train_labels, validation_rows),
         test=Split(raw.test_inputs, raw.test_labels, np.arange(len(raw.test_labels), dtype=np.int64)),
         version=version,
@@ -115,13 +116,9 @@ def load_task(
     return load_tagged(task, data, **wanted) if isinstance(task, TaggingTask) else load_data(task, **wanted)
 
 
-def _mean_and_std(inputs: np.ndarray, rows: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _mean_and_std(train: Split) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return each channel's mean and standard deviation, from counts of its 256 values: the same on every machine."""
-    values, channels = np.arange(256), inputs.shape[-1]
-    counts = np.zeros((channels, 256), np.int64)
-    for row in rows:
-        for channel in range(channels):
-            counts[channel] += np.bincount(inputs[row, ..., channel].ravel(), minlength=256)
+    values, counts = np.arange(256), train.value_counts()
     share = counts / counts.sum(axis=1, keepdims=True)
     mean = share @ values
     spread = np.sqrt(share @ values**2 - mean**2)
