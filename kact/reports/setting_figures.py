@@ -1,7 +1,9 @@
 """Figures over settings: heat maps of two factors, sensitivity to one, and what tuning saw on validation.
 
->>> numeric(["a", 1]), numeric([0.1, 0.01])
-(False, True)
+>>> from kact.reports.findings import findings
+>>> from kact.reports.material import Material
+>>> tuning(findings(Material("none", (), {"activation": ()})))
+[]
 """
 
 from __future__ import annotations
@@ -16,17 +18,12 @@ from kact import stats
 from kact.plots.scores import Estimate
 from kact.reports.findings import Findings
 from kact.reports.illustration import Illustration, axis, told
-from kact.reports.numbers import field, in_words, key
+from kact.reports.numbers import field, in_words, key, numeric
 from kact.reports.score_figures import estimate
 from kact.studies.row import ResultRow
 
 MOST_LINES = 12
 _MOST_PANELS = 6
-
-
-def numeric(values: Sequence[Any]) -> bool:
-    """Return whether all of a factor's values are numbers."""
-    return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
 
 
 def heat_map(found: Findings, rows: str, columns: str) -> list[Illustration]:
