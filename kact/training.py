@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from kact.engine.stock import StockEngine
     from kact.progress import Progress
 
+_SPLITS = ("train", "validation", "test")
+
 
 @dataclass
 class Training:
@@ -161,21 +163,10 @@ class Training:
 
     def finish(self) -> None:
         """Score the kept weights on every split, save them, and write the run's metrics."""
-        experiment, checkpoint, directory = self.experiment, self.checkpoint, self.directory
+        checkpoint, directory = self.checkpoint, self.directory
         kept = self.take_kept()
-        scores: dict[str, Any] = {"train": None, "validation": None, "test": None}
-        inference_seconds = None
+        scores, inference_seconds = self._final_scores() if kept else (dict.fromkeys(_SPLITS), None)
         if kept:
-            # Train comes first, with whatever is compiled on first use; the last one's seconds are noted.
-            for name in scores:
-                split = getattr(self.data, name)
-                if not len(split):  # validation, where it is trained on
-                    continue
-                outputs, labels, seconds = self.engine.timed_outputs_of(split)
-                inference_seconds = seconds * 10_000 / len(labels)
-                scores[name] = score(outputs, labels, self.data.task.labels, experiment.loss)
-                if isinstance(self.data, EncodedData):
-                    scores[name] |= tag_scores(outputs, split, self.data.unknown_tags[name])
             with atomic(directory.path / "model.keras") as temporary:
                 self._inference_model(kept).save(temporary)
         write_rows(directory.path / "history.csv", checkpoint.history)
@@ -184,9 +175,6 @@ class Training:
         if isinstance(self.data, EncodedData):
             with atomic(directory.path / "vocabulary.json") as temporary:
                 self.data.vocabulary.save(temporary)
-        seconds = sum(checkpoint.epoch_seconds)
-        tags = isinstance(self.data, EncodedData)
-        unit, trained_on = ("tokens", len(self.data.train.labels)) if tags else ("images", len(self.data.train))
         directory.finish(
             {
                 "status": "diverged" if self.stopped == "diverged" else "finished",
@@ -195,30 +183,53 @@ class Training:
                 "best_epoch": checkpoint.best_epoch,
                 "kept_epoch": len(checkpoint.history) if self._keeps_last else checkpoint.best_epoch,
                 **scores,
-                "timing": {
-                    "train_seconds": seconds,
-                    "epoch_seconds": checkpoint.epoch_seconds,
-                    f"{unit}_per_second": trained_on * len(checkpoint.history) / seconds,
-                    "inference_seconds_for_10000": inference_seconds,
-                },
+                "timing": self._timing(inference_seconds),
                 "task": {
                     "labels": list(self.data.task.labels),
                     "input_shape": list(self.data.task.input_shape),
                     "fit": self.data.task.fit,
                 },
                 "model": {"parameters": self.model.count_params(), "layers": described_layers(self.model)},
-                "provenance": {
-                    "backend": backend.name(),
-                    "device": self.device,
-                    "precision": experiment.precision,
-                    "step": checkpoint.step,
-                    "data": self.data.fingerprint,
-                    **({"resources": self.data.resources} if isinstance(self.data, EncodedData) else {}),
-                    "backbone": self.backbone_sha256,
-                    "versions": backend.versions(),
-                },
+                "provenance": self._provenance(),
             }
         )
+
+    def _final_scores(self) -> tuple[dict[str, Any], float]:
+        """Return the scores on each split, None of one without examples, and the seconds of 10,000 outputs on test."""
+        scores: dict[str, Any] = dict.fromkeys(_SPLITS)
+        seconds = 0.0
+        for name in _SPLITS:  # train comes first, with whatever is compiled on first use
+            split = getattr(self.data, name)
+            if not len(split):  # validation, where it is trained on
+                continue
+            outputs, labels, taken = self.engine.timed_outputs_of(split)
+            seconds = taken * 10_000 / len(labels)
+            scores[name] = score(outputs, labels, self.data.task.labels, self.experiment.loss)
+            if isinstance(self.data, EncodedData):
+                scores[name] |= tag_scores(outputs, split, self.data.unknown_tags[name])
+        return scores, seconds
+
+    def _timing(self, inference_seconds: float | None) -> dict[str, Any]:
+        seconds, tags = sum(self.checkpoint.epoch_seconds), isinstance(self.data, EncodedData)
+        unit, trained_on = ("tokens", len(self.data.train.labels)) if tags else ("images", len(self.data.train))
+        return {
+            "train_seconds": seconds,
+            "epoch_seconds": self.checkpoint.epoch_seconds,
+            f"{unit}_per_second": trained_on * len(self.checkpoint.history) / seconds,
+            "inference_seconds_for_10000": inference_seconds,
+        }
+
+    def _provenance(self) -> dict[str, Any]:
+        return {
+            "backend": backend.name(),
+            "device": self.device,
+            "precision": self.experiment.precision,
+            "step": self.checkpoint.step,
+            "data": self.data.fingerprint,
+            **({"resources": self.data.resources} if isinstance(self.data, EncodedData) else {}),
+            "backbone": self.backbone_sha256,
+            "versions": backend.versions(),
+        }
 
     @property
     def _optimizer(self) -> keras.Optimizer:
