@@ -21,7 +21,20 @@ import numpy as np
 import pytest
 
 # The doctests of the tuning application need its extra, which `make test` installs.
-collect_ignore = [] if importlib.util.find_spec("keras_tuner") else ["tuning"]
+collect_ignore_glob = [] if importlib.util.find_spec("keras_tuner") else ["tuning/*"]
+if os.environ["KERAS_BACKEND"] != "torch":  # doctests that no backend changes
+    collect_ignore_glob += ["demo/*", "tuning/*"]
+    collect_ignore_glob += [
+        f"kact/{package}/*" for package in ("plots", "reports", "stats", "studies", "tasks", "text")
+    ]
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave out what is marked `any_backend` on all backends but torch."""
+    if os.environ["KERAS_BACKEND"] != "torch":
+        left_out = [item for item in items if item.get_closest_marker("any_backend")]
+        items[:] = [item for item in items if not item.get_closest_marker("any_backend")]
+        config.hook.pytest_deselected(items=left_out)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from kact.runs import Checkpoint, Run
+from kact.checkpoint import Checkpoint
+from kact.runs import Run
 
 MODELS = {
     "mlp": ["--model", "mlp", "--activation", "mish"],

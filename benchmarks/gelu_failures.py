@@ -83,7 +83,8 @@ def _start(activation: str, change: str, seed: int) -> list[float]:
     import numpy as np
     from PIL import Image
 
-    from kact.diagnostics import as_stored, feature_maps, observer
+    from kact.diagnostics import observer
+    from kact.feature_maps import as_stored, feature_maps
     from kact.images import to_array
     from kact.losses import make_loss
     from kact.tasks import get_task, load_task

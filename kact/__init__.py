@@ -10,40 +10,23 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kact import activations, models, tasks
-    from kact.errors import KactError
-    from kact.experiment import Experiment
-    from kact.many import run_many
-    from kact.models import build_model
-    from kact.predict import Predictor
-    from kact.runs import Run
-    from kact.tasks import load_task
-    from kact.train import run
+    from kact import activations as activations
+    from kact import models as models
+    from kact import tasks as tasks
+    from kact.errors import KactError as KactError
+    from kact.experiment import Experiment as Experiment
+    from kact.many import run_many as run_many
+    from kact.models import build_model as build_model
+    from kact.predict import Predictor as Predictor
+    from kact.runs import Run as Run
+    from kact.tasks import load_task as load_task
+    from kact.train import run as run
 
-__all__ = [
-    "Experiment",
-    "KactError",
-    "Predictor",
-    "Run",
-    "activations",
-    "build_model",
-    "load_task",
-    "models",
-    "run",
-    "run_many",
-    "tasks",
-]
-
-_HOMES = {
-    "Experiment": "experiment",
-    "KactError": "errors",
-    "Predictor": "predict",
-    "Run": "runs",
-    "build_model": "models",
-    "load_task": "tasks",
-    "run": "train",
-    "run_many": "many",
-}
+_HOMES = {  # the module that each public name is loaded from, on first use
+    "Experiment": "experiment", "KactError": "errors", "Predictor": "predict", "Run": "runs", "build_model": "models",
+    "load_task": "tasks", "run": "train", "run_many": "many",
+}  # fmt: skip
+__all__ = [*_HOMES, "activations", "models", "tasks"]
 
 
 def __getattr__(name: str) -> Any:

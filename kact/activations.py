@@ -306,7 +306,10 @@ def own_function(path: str) -> Callable[[Any], Any]:
     if function is None:
         guess = nearest(function_name, [name for name, value in vars(module).items() if _is_function(value)])
         meant = f" Did you mean {guess!r}?" if guess else ""
-        raise KactError(f"The module {module_name!r} of the 'activation' {path!r} has no {function_name!r}.{meant}")
+        raise KactError(
+            f"The module {module_name!r} of the 'activation' {path!r} has no {function_name!r}.{meant}",
+            "Write the name behind the colon as the module has it.",
+        )
     if not _is_function(function):
         raise KactError.parameter("activation", path, "the path of a function of one tensor, not of a class or a value")
     return function

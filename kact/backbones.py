@@ -94,7 +94,10 @@ def _of_run(path: Path, input_shape: Shape) -> keras.Model:
 
     whole = read_model(Run.load(path).model_path)
     if len(whole.inputs) != 1 or len(whole.inputs[0].shape) != 4:
-        raise KactError(f"The run in '{path}' takes no images and cannot be the backbone of a network that does.")
+        raise KactError(
+            f"The run in '{path}' takes no images and cannot be the backbone of a network that does.",
+            "Name the run of a network for images.",
+        )
     network, shape = _features(whole), tuple(whole.inputs[0].shape[1:])
     for layer in network.layers:
         layer.trainable = True  # the run may have been frozen; this one says so itself
@@ -169,4 +172,7 @@ def _features(whole: keras.Model) -> keras.Model:
 
 def _check_colours(name: str, input_shape: Shape) -> None:
     if input_shape[2] != 3:
-        raise KactError(f"The backbone {name!r} takes images of 3 channels; the task's have {input_shape[2]}.")
+        raise KactError(
+            f"The backbone {name!r} takes images of 3 channels; the task's have {input_shape[2]}.",
+            "Choose a task of colour images, or a run of your own as the backbone.",
+        )

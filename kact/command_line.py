@@ -234,7 +234,7 @@ def _peek(arguments: Sequence[str], flag: str) -> str | None:
         if argument == flag and i + 1 < len(arguments):
             return arguments[i + 1]
         if argument == flag:
-            raise KactError(f"The flag {flag} needs a value.")
+            raise KactError(f"The flag {flag} needs a value.", "See what it takes with --help.")
     return None
 
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from kact import diagnostics
 from kact.diagnostics import COLUMNS, Record
 from kact.errors import KactError
+from kact.feature_maps import as_stored
 from kact.files import atomic
 from kact.losses import make_loss
 from kact.text.encoded import EncodedData
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
     import keras
 
     from kact.experiment import Experiment
+    from kact.history import Row
     from kact.progress import Progress
-    from kact.runs import Row
     from kact.tasks import TaskData
 
 
@@ -112,7 +113,7 @@ class Watcher:
             labels, weights = weighted(labels, classes)  # (sentences, time): 0 where there is no token
         else:
             inputs, labels = data.train.take(diagnostics.sample(model, len(data.train)))
-        stored = diagnostics.as_stored(inputs)
+        stored = as_stored(inputs)
         self.look = diagnostics.observer(model, stored, labels, make_loss(loss, classes), weights)
         self.progress = progress
 
@@ -146,8 +147,10 @@ def read_diary(path: Path) -> list[Record]:
         with open(path, newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
         return [{key: _number(key, value) for key, value in row.items()} for row in rows]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise KactError(f"'{path}' is damaged: {error}.") from None
+    except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
+        raise KactError(
+            f"'{path}' is damaged: {error}.", "Train the run anew, to another --out, with `kact train --diagnose`."
+        ) from None
 
 
 def _number(key: str, text: str) -> Any:

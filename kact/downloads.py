@@ -18,6 +18,7 @@ from kact.files import atomic
 
 _SECONDS = 30.0  # without a byte; a host that is silent for so long counts as out of reach
 _CHUNK_BYTES = 1 << 20
+_DIGITS = 16  # of a SHA-256 that an error tells
 _log = logging.getLogger("kact")
 
 
@@ -63,7 +64,8 @@ def check_sha256(found: str, prefix: str, what: str | Path) -> None:
         what: the file or address, named in the error.
     """
     if not found.startswith(prefix):
+        wanted = prefix[:_DIGITS]
         raise KactError(
-            f"'{what}' is damaged or not the original: its SHA-256 begins with {found[: len(prefix)]}, not {prefix}.",
+            f"'{what}' is damaged or not the original: its SHA-256 begins with {found[: len(wanted)]}, not {wanted}.",
             "Delete it if it is on your disk, and run again: it is fetched anew.",
         )

@@ -103,7 +103,10 @@ class Experiment:
         self._check_selection()
         fix("augment", parse_augmentations(self.augment))
         if self.augment and task.input != "image":
-            raise KactError(f"The 'augment' parameter changes images, and the task {task.name!r} has {task.input}.")
+            raise KactError(
+                f"The 'augment' parameter changes images, and the task {task.name!r} has {task.input}.",
+                "Leave it out.",
+            )
         if self.freeze and self.backbone is None:
             raise KactError("The 'freeze' parameter needs a backbone to freeze.", "Give one with --backbone.")
 

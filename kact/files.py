@@ -6,10 +6,19 @@ import contextlib
 import glob
 import hashlib
 import os
+import tokenize
+import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 from kact.errors import KactError
+
+# What NumPy raises for an array or an archive of arrays that is not one, by where the damage is.
+DAMAGED_ARRAYS = (
+    OSError, ValueError, KeyError, TypeError, EOFError, SyntaxError, ArithmeticError, NotImplementedError,
+    zipfile.BadZipFile, zlib.error, tokenize.TokenError,
+)  # fmt: skip
 
 
 @contextlib.contextmanager

@@ -55,11 +55,14 @@ def open_image(
     except KactError:
         raise
     except FileNotFoundError:
-        raise KactError(f"There is no file '{path}'.") from None
+        raise KactError(f"There is no file '{path}'.", "Give the path of an image file.") from None
     except Image.DecompressionBombError:
         raise KactError(f"'{path}' has more than {largest_pixels:,} pixels.", "Make it smaller first.") from None
     except Exception as error:  # Pillow's decoders raise of everything, NotImplementedError and RuntimeError too
-        raise KactError(f"'{path}' cannot be read as an image: {_first_words(error)}.") from None
+        raise KactError(
+            f"'{path}' cannot be read as an image: {_first_words(error)}.",
+            "Give a file of a format that Pillow opens, such as PNG or JPEG, that is whole.",
+        ) from None
 
 
 def to_array(image: Image.Image, shape: tuple[int, int, int], fit: str = "stretch") -> np.ndarray:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kact.errors import KactError
-from kact.files import explained
 from kact.runs import Run
 
 if TYPE_CHECKING:
@@ -48,11 +47,7 @@ def draw(
     """
     from kact import plots
 
-    if kind not in plots.FORMATS:
-        raise KactError.parameter("format", kind, "one of", choices=plots.FORMATS)
-    path = Path(out) if out is not None else run.path / "figures" / f"{what}.{kind}"
-    if path.suffix.lstrip(".").lower() not in plots.FORMATS:
-        raise KactError.parameter("out", str(path), "a file name that ends in .png or .svg")
+    path = plots.figure_path(out, run.path / "figures", what, kind)
     makers = {
         "feature-maps": lambda: _feature_maps(run, images, test, layer),
         "kernels": lambda: _kernels(run),
@@ -60,14 +55,12 @@ def draw(
         "confusion": lambda: _confusion(run),
         "diagnostics": lambda: _diagnostics(run),
     }
-    figure = makers[what]()
-    with explained(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    return plots.write(figure, path)
+    return plots.write(makers[what](), path)
 
 
 def _feature_maps(run: Run, paths: Sequence[str | Path], test: int, layer: str | None) -> Figure:
-    from kact import diagnostics, plots
+    from kact import plots
+    from kact.feature_maps import feature_maps, last_maps
     from kact.losses import probabilities
     from kact.predict import Predictor
     from kact.tasks import Split, load_task
@@ -90,8 +83,8 @@ def _feature_maps(run: Run, paths: Sequence[str | Path], test: int, layer: str |
         seen += list(inputs.astype(np.float32))
         truths += [labels[index] for index in indices]
     stored = np.stack(seen)  # (n, height, width, channels)
-    name = layer or diagnostics.last_maps(predictor.model)
-    maps = diagnostics.feature_maps(predictor.model, stored, name)
+    name = layer or last_maps(predictor.model)
+    maps = feature_maps(predictor.model, stored, name)
     if maps.ndim != 4:
         raise KactError(
             f"The layer {name!r} has no maps: its outputs are {_sides(maps.shape[1:])}.",
@@ -111,10 +104,11 @@ def _feature_maps(run: Run, paths: Sequence[str | Path], test: int, layer: str |
 
 
 def _kernels(run: Run) -> Figure:
-    from kact import diagnostics, plots
+    from kact import plots
+    from kact.feature_maps import first_kernels
     from kact.predict import Predictor
 
-    kernels = diagnostics.first_kernels(Predictor(run).model)
+    kernels = first_kernels(Predictor(run).model)
     count, *size = kernels.shape
     zero = "grey" if size[-1] == 3 else "white"
     some = _some(count, plots.MOST_KERNELS)
@@ -133,7 +127,10 @@ def _confusion(run: Run) -> Figure:
 
     scores: dict[str, Any] | None = run.metrics["test"]
     if scores is None:
-        raise KactError(f"The run in '{run.path}' diverged before it had scores, so there is no confusion to draw.")
+        raise KactError(
+            f"The run in '{run.path}' diverged before it had scores, so there is no confusion to draw.",
+            "Ask for --curves, or train it with a smaller --learning-rate.",
+        )
     title = f"{_name(run)}\ntest: accuracy {scores['accuracy']:.4f} on {scores['examples']:,} examples"
     return plots.confusion_matrix(np.asarray(scores["confusion"]), list(scores["per_class"]), title=title)
 

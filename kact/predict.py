@@ -238,12 +238,12 @@ class Predictor:
         Raises:
             KactError: as `predict`; for an unknown layer, or None where the model has no convolution.
         """
-        from kact import diagnostics
+        from kact.feature_maps import last_maps, maps_of
 
         self._expect_images()
-        name = layer or diagnostics.last_maps(self.model)
+        name = layer or last_maps(self.model)
         if name not in self._maps:  # making it takes longer than asking it
-            self._maps[name] = diagnostics.maps_of(self.model, name)
+            self._maps[name] = maps_of(self.model, name)
         return name, self._maps[name](np.stack([self.prepare(image) for image in images]))
 
     def _expect_images(self) -> None:

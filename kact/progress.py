@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from tqdm import tqdm
 
 from kact.experiment import Experiment
-from kact.runs import Row
+from kact.history import Row
 
 
 class Progress(Protocol):

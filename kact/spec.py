@@ -102,7 +102,10 @@ def bind(spec: Spec, parameters: Mapping[str, Literal], argument: str) -> dict[s
     for key, value in spec.options:
         if key not in parameters:
             if not parameters:
-                raise KactError(f"The {argument!r} {spec.name!r} takes no parameters. Got {str(spec)!r} instead.")
+                raise KactError(
+                    f"The {argument!r} {spec.name!r} takes no parameters. Got {str(spec)!r} instead.",
+                    f"Write just {spec.name}.",
+                )
             raise KactError.parameter(
                 argument, key, f"given as {spec.name!r} with parameters among", choices=parameters
             )

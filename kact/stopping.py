@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from kact.checkpoint import Checkpoint
     from kact.experiment import Experiment
-    from kact.runs import Checkpoint, Row
+    from kact.history import Row
 
 
 def best_epoch(history: Sequence[Row], monitor: str) -> int:

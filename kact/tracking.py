@@ -24,8 +24,9 @@ from kact.errors import KactError
 
 if TYPE_CHECKING:
     from kact.experiment import Experiment
+    from kact.history import Row
     from kact.progress import Progress
-    from kact.runs import Row, Run
+    from kact.runs import Run
 
 PROJECT = "kact"
 TRACKERS = ("tensorboard", "trackio", "wandb")

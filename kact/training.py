@@ -17,11 +17,13 @@ import numpy as np
 
 from kact import backend, losses, optimizers
 from kact.assembly import build_network, epoch_batches, load_arrays_of
+from kact.checkpoint import Checkpoint
 from kact.errors import KactError
 from kact.experiment import Experiment
 from kact.files import atomic
-from kact.models import layers_of
-from kact.runs import Checkpoint, Row, Run, RunDirectory
+from kact.history import Row, write_rows
+from kact.models import described_layers
+from kact.runs import Run, RunDirectory
 from kact.scores import loss_and_accuracy, score, tag_scores
 from kact.stopping import best_epoch, stopped_by
 from kact.tasks import TaskData
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
     from kact.engine.stock import StockEngine
     from kact.progress import Progress
+
+_SPLITS = ("train", "validation", "test")
 
 
 @dataclass
@@ -91,7 +95,10 @@ class Training:
             shorter = continue_from if isinstance(continue_from, Run) else Run.load(continue_from)
             path = shorter.path / "checkpoint.npz"
             if shorter.experiment.replace(epochs=self.experiment.epochs) != self.experiment:
-                raise KactError(f"'{shorter.path}' is a run of another experiment; only `epochs` may differ.")
+                raise KactError(
+                    f"'{shorter.path}' is a run of another experiment; only `epochs` may differ.",
+                    "Leave the other flags as that run has them: `kact inspect` shows them.",
+                )
             if self.experiment.schedule.split("(")[0] != "constant":
                 raise KactError(
                     f"The schedule {self.experiment.schedule!r} was laid out for {shorter.experiment.epochs} epochs.",
@@ -102,13 +109,13 @@ class Training:
         found = Checkpoint.load(path)
         if found.backend != backend.name():
             raise KactError(
-                f"'{self.directory.path}' was begun on the {found.backend} backend and this is {backend.name()}.",
+                f"'{path.parent}' was begun on the {found.backend} backend and this is {backend.name()}.",
                 f"Set KERAS_BACKEND={found.backend}, or choose another --out.",
             )
         if found.engine != self.checkpoint.engine:
             raise KactError(
-                f"'{self.directory.path}' was begun with --engine {found.engine}.",
-                "Go on with it, or choose another --out.",
+                f"'{path.parent}' was begun with --engine {found.engine}.",
+                f"Go on with --engine {found.engine}, or choose another --out.",
             )
         _assign(self.model.variables, found.weights, path)
         _assign(self._optimizer.variables, found.optimizer, path)
@@ -156,32 +163,18 @@ class Training:
 
     def finish(self) -> None:
         """Score the kept weights on every split, save them, and write the run's metrics."""
-        experiment, checkpoint, directory = self.experiment, self.checkpoint, self.directory
+        checkpoint, directory = self.checkpoint, self.directory
         kept = self.take_kept()
-        scores: dict[str, Any] = {"train": None, "validation": None, "test": None}
-        inference_seconds = None
+        scores, inference_seconds = self._final_scores() if kept else (dict.fromkeys(_SPLITS), None)
         if kept:
-            # Train comes first, with whatever is compiled on first use; the last one's seconds are noted.
-            for name in scores:
-                split = getattr(self.data, name)
-                if not len(split):  # validation, where it is trained on
-                    continue
-                outputs, labels, seconds = self.engine.timed_outputs_of(split)
-                inference_seconds = seconds * 10_000 / len(labels)
-                scores[name] = score(outputs, labels, self.data.task.labels, experiment.loss)
-                if isinstance(self.data, EncodedData):
-                    scores[name] |= tag_scores(outputs, split, self.data.unknown_tags[name])
             with atomic(directory.path / "model.keras") as temporary:
                 self._inference_model(kept).save(temporary)
-        directory.write_table("history.csv", checkpoint.history)
+        write_rows(directory.path / "history.csv", checkpoint.history)
         if checkpoint.test_curve:
-            directory.write_table("test_curve.csv", checkpoint.test_curve)
+            write_rows(directory.path / "test_curve.csv", checkpoint.test_curve)
         if isinstance(self.data, EncodedData):
             with atomic(directory.path / "vocabulary.json") as temporary:
                 self.data.vocabulary.save(temporary)
-        seconds = sum(checkpoint.epoch_seconds)
-        tags = isinstance(self.data, EncodedData)
-        unit, trained_on = ("tokens", len(self.data.train.labels)) if tags else ("images", len(self.data.train))
         directory.finish(
             {
                 "status": "diverged" if self.stopped == "diverged" else "finished",
@@ -190,30 +183,53 @@ class Training:
                 "best_epoch": checkpoint.best_epoch,
                 "kept_epoch": len(checkpoint.history) if self._keeps_last else checkpoint.best_epoch,
                 **scores,
-                "timing": {
-                    "train_seconds": seconds,
-                    "epoch_seconds": checkpoint.epoch_seconds,
-                    f"{unit}_per_second": trained_on * len(checkpoint.history) / seconds,
-                    "inference_seconds_for_10000": inference_seconds,
-                },
+                "timing": self._timing(inference_seconds),
                 "task": {
                     "labels": list(self.data.task.labels),
                     "input_shape": list(self.data.task.input_shape),
                     "fit": self.data.task.fit,
                 },
-                "model": {"parameters": self.model.count_params(), "layers": layers_of(self.model)},
-                "provenance": {
-                    "backend": backend.name(),
-                    "device": self.device,
-                    "precision": experiment.precision,
-                    "step": checkpoint.step,
-                    "data": self.data.fingerprint,
-                    **({"resources": self.data.resources} if isinstance(self.data, EncodedData) else {}),
-                    "backbone": self.backbone_sha256,
-                    "versions": backend.versions(),
-                },
+                "model": {"parameters": self.model.count_params(), "layers": described_layers(self.model)},
+                "provenance": self._provenance(),
             }
         )
+
+    def _final_scores(self) -> tuple[dict[str, Any], float]:
+        """Return the scores on each split, None of one without examples, and the seconds of 10,000 outputs on test."""
+        scores: dict[str, Any] = dict.fromkeys(_SPLITS)
+        seconds = 0.0
+        for name in _SPLITS:  # train comes first, with whatever is compiled on first use
+            split = getattr(self.data, name)
+            if not len(split):  # validation, where it is trained on
+                continue
+            outputs, labels, taken = self.engine.timed_outputs_of(split)
+            seconds = taken * 10_000 / len(labels)
+            scores[name] = score(outputs, labels, self.data.task.labels, self.experiment.loss)
+            if isinstance(self.data, EncodedData):
+                scores[name] |= tag_scores(outputs, split, self.data.unknown_tags[name])
+        return scores, seconds
+
+    def _timing(self, inference_seconds: float | None) -> dict[str, Any]:
+        seconds, tags = sum(self.checkpoint.epoch_seconds), isinstance(self.data, EncodedData)
+        unit, trained_on = ("tokens", len(self.data.train.labels)) if tags else ("images", len(self.data.train))
+        return {
+            "train_seconds": seconds,
+            "epoch_seconds": self.checkpoint.epoch_seconds,
+            f"{unit}_per_second": trained_on * len(self.checkpoint.history) / seconds,
+            "inference_seconds_for_10000": inference_seconds,
+        }
+
+    def _provenance(self) -> dict[str, Any]:
+        return {
+            "backend": backend.name(),
+            "device": self.device,
+            "precision": self.experiment.precision,
+            "step": self.checkpoint.step,
+            "data": self.data.fingerprint,
+            **({"resources": self.data.resources} if isinstance(self.data, EncodedData) else {}),
+            "backbone": self.backbone_sha256,
+            "versions": backend.versions(),
+        }
 
     @property
     def _optimizer(self) -> keras.Optimizer:
@@ -261,7 +277,7 @@ class Training:
     def save(self) -> None:
         """Write the checkpoint and the history, so that the epochs done are safe."""
         self.checkpoint.save(self.directory.checkpoint_path)
-        self.directory.write_table("history.csv", self.checkpoint.history)
+        write_rows(self.directory.path / "history.csv", self.checkpoint.history)
 
     def _inference_model(self, weights: list[np.ndarray]) -> keras.Model:
         """Return the same network without its optimizer, which is all that a saved file should hold."""

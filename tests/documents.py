@@ -79,7 +79,7 @@ def accept(words, monkeypatch):
             "kact.reports.write.report",
             "kact.studies.merge.merge_studies",
             "kact.studies.command._found",
-            "kact.eda.is_task",
+            "kact.task_inspection.is_task",
         ):
             patch.setattr(place, _accepted)
         try:

@@ -7,6 +7,8 @@ import pytest
 
 from docs import audit
 
+pytestmark = pytest.mark.any_backend
+
 SOUND = {"name": "numpy", "version": "2.0", "vulns": []}
 BAD = {"name": "pillow", "version": "1.0", "vulns": [{"id": "CVE-1", "fix_versions": ["1.1"]}]}
 SKIPPED = {"name": "torch", "skip_reason": "Dependency not found"}

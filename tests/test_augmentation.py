@@ -6,6 +6,8 @@ import pytest
 from kact.errors import KactError
 from kact.tasks.augmentation import AUGMENTATIONS, apply, draw, parse_augmentations
 
+pytestmark = pytest.mark.any_backend
+
 
 def rng(seed=0):
     return np.random.Generator(np.random.PCG64(seed))

@@ -74,6 +74,7 @@ def test_flags_win_over_the_file(tmp_path, capsys):
     assert Run.load(next((tmp_path / "mlp").iterdir())).experiment.model.name == "mlp"
 
 
+@pytest.mark.any_backend
 def test_the_installed_command_finds_an_activation_in_the_folder_it_is_started_in(tmp_path):
     (tmp_path / "bump.py").write_text("def bump(x):\n    return x * x\n")
     script = tmp_path / "bin" / "kact"  # as pip writes it: Python looks for modules beside it, not here
@@ -272,6 +273,7 @@ def test_a_second_interrupt_ends_at_once(tmp_path):
     assert process.returncode == 130
 
 
+@pytest.mark.any_backend
 def test_what_a_terminal_cannot_show_is_written_as_its_number():
     """Formulas are written with the field's own letters, which an old terminal, or a pipe on Windows, may not have."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "ascii"}

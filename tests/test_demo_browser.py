@@ -23,7 +23,7 @@ _WORDS = f"missing: {', '.join(_MISSING)}; make test-demo installs the packages,
 if _MISSING and os.environ.get("KACT_BROWSER") == "required":
     raise RuntimeError(f"KACT_BROWSER=required, and {_WORDS}")
 pytestmark = [
-    pytest.mark.skipif(os.environ.get("KERAS_BACKEND", "torch") != "torch", reason="the same on every backend"),
+    pytest.mark.any_backend,
     pytest.mark.skipif(bool(_MISSING), reason=_WORDS),
 ]
 

@@ -1,7 +1,6 @@
 """The page over HTTP: its endpoints, what it refuses, and that no answer holds a path, a traceback or a version."""
 
 import importlib.util
-import os
 import re
 
 import pytest
@@ -9,7 +8,7 @@ import pytest
 from tests.demo_files import bad_pictures, good_pictures, strange_runs
 
 pytestmark = [
-    pytest.mark.skipif(os.environ.get("KERAS_BACKEND", "torch") != "torch", reason="the same on every backend"),
+    pytest.mark.any_backend,
     pytest.mark.skipif(importlib.util.find_spec("gradio") is None, reason="needs the extra demo: make test-demo"),
 ]
 

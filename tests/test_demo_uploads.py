@@ -1,7 +1,5 @@
 """Strangers' pictures: all kinds that Pillow reads safely are read; the others are refused in words without a path."""
 
-import os
-
 import pytest
 from PIL import Image
 
@@ -10,7 +8,7 @@ from kact.errors import KactError
 from tests.demo_files import bad_pictures, good_pictures
 from tests.image_sets import encoded
 
-pytestmark = pytest.mark.skipif(os.environ.get("KERAS_BACKEND", "torch") != "torch", reason="the same on every backend")
+pytestmark = pytest.mark.any_backend
 
 GOOD, BAD = good_pictures(), bad_pictures()
 

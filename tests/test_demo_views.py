@@ -2,7 +2,6 @@
 
 import base64
 import io
-import os
 import re
 import threading
 
@@ -16,7 +15,7 @@ from demo.models import BOX, Catalogue
 from kact.errors import KactError
 from tests.demo_files import strange_runs
 
-pytestmark = pytest.mark.skipif(os.environ.get("KERAS_BACKEND", "torch") != "torch", reason="the same on every backend")
+pytestmark = pytest.mark.any_backend
 
 CIFAR = ["cifar10-relu", "cifar10-mish", "cifar10-elu"]
 

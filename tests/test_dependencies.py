@@ -1,7 +1,6 @@
 """What kact stands on: every licence is known and compatible with its own, and the list of them is the truth."""
 
 import importlib.metadata
-import os
 import re
 
 import pytest
@@ -9,7 +8,7 @@ import pytest
 from docs import dependencies
 from docs.dependencies import ROOT, Dependency, faults, licence_of, written
 
-pytestmark = pytest.mark.skipif(os.environ.get("KERAS_BACKEND", "torch") != "torch", reason="the same on every backend")
+pytestmark = pytest.mark.any_backend
 
 
 def test_every_licence_here_is_known_and_compatible():

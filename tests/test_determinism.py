@@ -10,10 +10,11 @@ import pytest
 
 import kact
 from kact import backend
+from kact.checkpoint import Checkpoint
 from kact.engine.determinism import deterministic
 from kact.errors import KactError
 from kact.experiment import Experiment
-from kact.runs import Checkpoint, Run
+from kact.runs import Run
 from kact.studies.workers import WorkerPool
 from kact.train import run
 from tests.experiments import small
@@ -76,7 +77,7 @@ def test_another_process_and_a_killed_one_end_with_the_same_bits(tmp_path):
     assert_same_bits(run(words, out=tmp_path / "here"), run(words, out=tmp_path / "there"))
 
 
-@pytest.mark.skipif(not TORCH, reason="the same on every backend")
+@pytest.mark.any_backend
 def test_two_workers_and_another_order_make_the_same_rows(tmp_path):
     study = small_study(tmp_path, activations=("relu", "mish"), epochs=2)
     turned = small_study(tmp_path, activations=("mish", "relu"), epochs=2)

@@ -9,6 +9,8 @@ import pytest
 
 from kact.errors import KactError, nearest
 
+pytestmark = pytest.mark.any_backend
+
 
 def test_it_is_a_value_error() -> None:
     with pytest.raises(ValueError, match="no good"):

@@ -14,6 +14,8 @@ from kact.errors import KactError
 from kact.experiment import Experiment
 from kact.models import CNN, MLP, LeNet
 
+pytestmark = pytest.mark.any_backend
+
 FULL = Experiment(
     task="mnist",
     model=CNN(filters=(3, 5), padding=1),

@@ -12,6 +12,8 @@ from kact.errors import KactError
 from kact.tasks import get_task, hymenoptera, load_task
 from tests.image_sets import encoded, noisy
 
+pytestmark = pytest.mark.any_backend
+
 COUNTS = {"train": 6, "val": 4}
 
 

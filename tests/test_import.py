@@ -9,7 +9,7 @@ import pytest
 
 import kact
 
-pytestmark = pytest.mark.skipif(os.environ.get("KERAS_BACKEND", "torch") != "torch", reason="the same on every backend")
+pytestmark = pytest.mark.any_backend
 
 CODE = """
 import locale, logging, os, random, signal, sys, threading, warnings

@@ -98,7 +98,7 @@ def test_feature_maps_of_files_are_those_that_predict_sees(trained, drawn, tmp_p
         (["--layer", "conv1"], ["no figure to draw", "--test 10"]),
         (["--out", "a.png"], ["no figure to draw"]),
         (["--curves", "--kernels", "--out", "a.png"], ["several figures"]),
-        (["--curves", "--out", "a.pdf"], [".png or .svg", "a.pdf"]),
+        (["--curves", "--out", "a.pdf"], [".png, .svg", "a.pdf"]),
         (["--curves", "--format", "gif"], ["format", "png, svg", "gif"]),
         (["--test", "-1"], ["test", "at least 1"]),
         (["--test", "1", "--layer", "conv11"], ["layer", "Did you mean 'conv1"]),

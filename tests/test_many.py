@@ -7,12 +7,13 @@ import pytest
 import kact
 from kact import backend, losses, optimizers
 from kact.assembly import epoch_batches
+from kact.checkpoint import Checkpoint
 from kact.engine import make_engine
 from kact.errors import KactError
 from kact.experiment import Experiment
 from kact.many import groups, run_many
 from kact.models import build_model
-from kact.runs import Checkpoint, Run
+from kact.runs import Run
 from kact.tasks import Split, TaskData, get_task
 from kact.train import run
 

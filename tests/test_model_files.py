@@ -13,16 +13,16 @@ import pytest
 from demo.models import Catalogue
 from kact import __main__ as command
 from kact.backbones import load_backbone
+from kact.checkpoint import Checkpoint
 from kact.errors import KactError
 from kact.experiment import Experiment
 from kact.model_file import read_model
 from kact.predict import Predictor
-from kact.runs import Checkpoint
 from kact.train import run as train
 from tests import model_files
 from tests.model_files import EVIL, bomb, copied_run, evil_run, sound
 
-pytestmark = pytest.mark.skipif(os.environ.get("KERAS_BACKEND", "torch") != "torch", reason="the same on every backend")
+pytestmark = pytest.mark.any_backend
 
 
 def told(arguments, capsys):

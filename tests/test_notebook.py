@@ -1,14 +1,12 @@
 """The notebook, executed from its first cell to its last by a kernel of its own, without the network."""
 
-import os
-
 import nbformat
 import pytest
 from nbclient import NotebookClient
 
 from tests.documents import ROOT
 
-pytestmark = pytest.mark.skipif(os.environ.get("KERAS_BACKEND", "torch") != "torch", reason="the same on every backend")
+pytestmark = pytest.mark.any_backend
 NOTEBOOK = ROOT / "examples" / "own-activation.ipynb"
 MOST_LINES = 40  # of code, the two files that it writes left out
 

@@ -8,6 +8,8 @@ from PIL import Image
 from kact import plots
 from kact.errors import KactError
 
+pytestmark = pytest.mark.any_backend
+
 
 def sheet(maps, **keywords):
     images = np.full((len(maps), 6, 6, 3), 128.0)
@@ -123,5 +125,6 @@ def test_a_figure_of_no_known_kind_is_refused(tmp_path):
     figure = plots.curves([{"epoch": 1, "train_loss": 1.0, "validation_loss": 1.2}], title="a")
     with pytest.raises(KactError, match=r"\.png, \.svg"):
         plots.write(figure, tmp_path / "figure.bmp")
+    (tmp_path / "no").write_text("a file")
     with pytest.raises(KactError, match="Cannot write"):
         plots.write(figure, tmp_path / "no" / "folder.png")

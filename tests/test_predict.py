@@ -136,12 +136,12 @@ def test_outputs_are_what_the_probabilities_are_made_of(predictor):
 
 
 def test_feature_maps_are_those_of_the_layer(predictor):
-    from kact import diagnostics
+    from kact.feature_maps import feature_maps
 
     images = [as_image(stored) for stored in load_task("digits").test.arrays()[0][:3]]
     name, maps = predictor.feature_maps(images, "dense1_activation")
     prepared = np.stack([predictor.prepare(image) for image in images])
-    np.testing.assert_allclose(maps, diagnostics.feature_maps(predictor.model, prepared, name), atol=1e-6)
+    np.testing.assert_allclose(maps, feature_maps(predictor.model, prepared, name), atol=1e-6)
     assert np.array_equal(predictor.feature_maps(images[:1], name)[1], predictor.feature_maps(images[:1], name)[1])
     with pytest.raises(KactError, match="no convolution"):
         predictor.feature_maps(images)

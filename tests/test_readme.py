@@ -4,7 +4,6 @@ What is too much for a test (real data, a GPU, a cluster, a browser) is named wi
 get past kact's own parser. So have those of all other pages.
 """
 
-import os
 import re
 import runpy
 import shlex
@@ -18,7 +17,7 @@ from kact.runs import Run
 from tests import corpus, documents, image_sets
 from tests.studies import PoolHere
 
-pytestmark = pytest.mark.skipif(os.environ.get("KERAS_BACKEND", "torch") != "torch", reason="the same on every backend")
+pytestmark = pytest.mark.any_backend
 
 README = "README.md"
 BLOCKS = documents.blocks(README)

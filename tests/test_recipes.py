@@ -7,6 +7,8 @@ from kact.command_line import parse_train
 from kact.experiment import Experiment
 from kact.recipes import config_path, recipe_names
 
+pytestmark = pytest.mark.any_backend
+
 
 @pytest.mark.parametrize("name", recipe_names())
 def test_each_is_an_experiment_whose_header_gives_its_command(name):

@@ -1,7 +1,6 @@
 """The figures of a report: those that are asked for, and what they show."""
 
 import dataclasses
-import os
 
 import pytest
 
@@ -15,9 +14,7 @@ from kact.studies.study import Study
 from kact.studies.study_file import study_names
 from tests.made_results import MEANS, made_row, made_rows, material
 
-pytestmark = pytest.mark.skipif(
-    os.environ.get("KERAS_BACKEND", "torch") != "torch", reason="the same on every backend"
-)  # fmt: skip
+pytestmark = pytest.mark.any_backend
 
 
 def test_figures_are_those_that_a_study_asks_for():
@@ -28,6 +25,14 @@ def test_figures_are_those_that_a_study_asks_for():
     assert [one.name for one in made.figures] == ["sensitivity_dropout", "heat_map_dropout_activation"]
     chosen = [one.name for one in page.compose(findings(material(rows, **about))).figures]
     assert {"bars", "sensitivity_dropout", "heat_map_dropout_activation", "curves", "confusion"} <= set(chosen)
+
+
+def test_of_a_loss_the_lines_with_the_lowest_points_are_drawn():
+    means = {f"value {i:02d}": 0.5 + 0.01 * i for i in range(14)}  # the loss is 1.5 minus this
+    rows = [row for rate in (0.1, 0.2, 0.3) for row in made_rows(means, seeds=2, cell={"dropout": rate})]
+    about = {"factors": {"dropout": (0.1, 0.2, 0.3), "activation": tuple(means)}, "figures": ("sensitivity:dropout",)}
+    (drawn,) = page.compose(findings(material(rows, score="loss", **about))).figures
+    assert "value 13 0.9 at" in drawn.alt and "value 00" not in drawn.alt and "12 of 14" in drawn.caption
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,5 @@
 """What a report says and does not say: of few seeds, failures, places, tasks, and runs that are missing."""
 
-import os
-
 import numpy as np
 import pytest
 
@@ -15,9 +13,7 @@ from kact.reports.material import Material
 from kact.reports.sources import of_study
 from tests.made_results import MEANS, made_row, made_rows, material, write_study
 
-pytestmark = pytest.mark.skipif(
-    os.environ.get("KERAS_BACKEND", "torch") != "torch", reason="the same on every backend"
-)  # fmt: skip
+pytestmark = pytest.mark.any_backend
 
 
 def test_one_seed_tells_nothing():

@@ -1,6 +1,5 @@
 import dataclasses
 import json
-import os
 import subprocess
 import sys
 
@@ -14,9 +13,7 @@ from kact.reports.findings import findings
 from kact.reports.sources import gather, of_study
 from tests.made_results import made_row, made_rows, write_study
 
-pytestmark = pytest.mark.skipif(
-    os.environ.get("KERAS_BACKEND", "torch") != "torch", reason="the same on every backend"
-)  # fmt: skip
+pytestmark = pytest.mark.any_backend
 
 MEANS = {"relu": 0.60, "elu": 0.64}
 

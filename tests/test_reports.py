@@ -1,7 +1,6 @@
 """The page: what it says in which order, that it needs no other file, and that nothing in it is torn."""
 
 import itertools
-import os
 import re
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -19,9 +18,7 @@ from kact.reports.sources import gather
 from kact.studies.tune import Tune
 from tests.made_results import MEANS, made_row, made_rows, material, write_study
 
-pytestmark = pytest.mark.skipif(
-    os.environ.get("KERAS_BACKEND", "torch") != "torch", reason="the same on every backend"
-)  # fmt: skip
+pytestmark = pytest.mark.any_backend
 
 PUBLISHED = [{"cell": {"activation": "elu"}, "accuracy": 0.649, "loss": 0.95}]
 

@@ -13,10 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kact.checkpoint import Checkpoint
 from kact.errors import KactError
 from kact.experiment import Experiment
 from kact.files import atomic, sha256
-from kact.runs import Checkpoint, Run, RunDirectory
+from kact.runs import Run, RunDirectory
 from kact.train import run
 
 SMALL = Experiment(model={"name": "mlp", "hidden_units": [8]}, epochs=2, train_examples=200)

@@ -1,13 +1,12 @@
 """Seals: no flipped byte of a sealed file is believed; files without a seal are read as before."""
 
 import json
-import os
 
 import pytest
 
 from kact.seals import check_toml, read_json, sealed_json, sealed_toml
 
-pytestmark = pytest.mark.skipif(os.environ.get("KERAS_BACKEND", "torch") != "torch", reason="the same on every backend")
+pytestmark = pytest.mark.any_backend
 CONTENT = {"status": "finished", "test": {"accuracy": 0.975, "loss": 0.1}, "labels": ["a", "\u00e9"], "none": None}
 
 

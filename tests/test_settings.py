@@ -7,6 +7,8 @@ import pytest
 from kact.errors import KactError
 from kact.settings import check_settings, known_settings, setting
 
+pytestmark = pytest.mark.any_backend
+
 
 @dataclass(frozen=True)
 class Kettle:

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from kact.errors import KactError
 from kact.spec import Literal, Spec, bind, canonical, choose, parse_spec
 
+pytestmark = pytest.mark.any_backend
+
 names = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,15}", fullmatch=True).filter(lambda name: not keyword.iskeyword(name))
 literals = st.one_of(
     st.none(),

@@ -1,7 +1,6 @@
 """Means and pairs: against SciPy and R, and what few or failed runs cannot tell."""
 
 import math
-import os
 
 import numpy as np
 import pytest
@@ -12,9 +11,7 @@ from scipy import stats as reference
 from kact import stats
 from kact.errors import KactError
 
-pytestmark = pytest.mark.skipif(
-    os.environ.get("KERAS_BACKEND", "torch") != "torch", reason="the same on every backend: no network is built"
-)
+pytestmark = pytest.mark.any_backend
 
 NAN = math.nan
 # Student's sleep data (1908): extra hours of sleep of ten patients with each of two drugs, as in R's `sleep`.

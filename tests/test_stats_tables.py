@@ -1,7 +1,6 @@
 """Tables: methods over several tasks, as Demšar printed them, and published means with their spread."""
 
 import math
-import os
 
 import numpy as np
 import pytest
@@ -10,9 +9,7 @@ from scipy import stats as reference
 from kact import stats
 from kact.errors import KactError
 
-pytestmark = pytest.mark.skipif(
-    os.environ.get("KERAS_BACKEND", "torch") != "torch", reason="the same on every backend: no network is built"
-)
+pytestmark = pytest.mark.any_backend
 
 NAN = math.nan
 

@@ -1,6 +1,5 @@
 """Study files: each bundled one loads, and whatever is wrong in one's own is named with its file."""
 
-import os
 import re
 
 import pytest
@@ -13,7 +12,7 @@ from kact.studies.study import Study
 from kact.studies.study_file import from_toml, study_names, to_toml
 from kact.studies.tune import Tune, choose_settings
 
-pytestmark = pytest.mark.skipif(os.environ.get("KERAS_BACKEND", "torch") != "torch", reason="the same on every backend")
+pytestmark = pytest.mark.any_backend
 
 PUBLISHED = ["1a", "1b", "1c", "2a", "2b", "2c", "2d", "2e", "2f", "2g", "3a", "3c", "3d", "3e"]
 PUBLISHED += ["4a", "4b", "4c", "4d", "4e", "4f", "5"]

@@ -1,6 +1,5 @@
 """A study on a Ray cluster of two nodes, of which one is killed in the middle, ends as it does on one machine."""
 
-import os
 import sys
 import threading
 
@@ -10,7 +9,7 @@ from kact.errors import KactError
 from kact.studies.cluster import ClusterPool
 from tests.studies import Notes, results, run_study, small_study
 
-pytestmark = pytest.mark.skipif(os.environ.get("KERAS_BACKEND", "torch") != "torch", reason="the same on every backend")
+pytestmark = pytest.mark.any_backend
 
 STORE_BYTES = 80 << 20
 

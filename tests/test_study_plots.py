@@ -1,14 +1,10 @@
-import os
-
 import numpy as np
 import pytest
 
 from kact import plots
 from kact.plots.style import COLOURS, series
 
-pytestmark = pytest.mark.skipif(
-    os.environ.get("KERAS_BACKEND", "torch") != "torch", reason="the same on every backend"
-)  # fmt: skip
+pytestmark = pytest.mark.any_backend
 
 
 def band(end, runs=3):

@@ -3,7 +3,6 @@
 import csv
 import math
 import multiprocessing
-import os
 import sqlite3
 
 import pytest
@@ -14,7 +13,7 @@ from kact.studies import flat
 from kact.studies.results import VERSION, ResultsTable
 from kact.studies.row import ResultRow
 
-pytestmark = pytest.mark.skipif(os.environ.get("KERAS_BACKEND", "torch") != "torch", reason="the same on every backend")
+pytestmark = pytest.mark.any_backend
 
 SCORES = {"accuracy": 0.5, "loss": 1.0}
 

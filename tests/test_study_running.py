@@ -1,7 +1,7 @@
 """Running a study: what is missing and nothing twice, whatever goes wrong on the way."""
 
+import dataclasses
 import errno
-import os
 
 import pytest
 
@@ -19,7 +19,7 @@ from kact.studies.study import Study
 from kact.studies.tune import Tune
 from tests.studies import Notes, PoolHere, results, run_study, small_study, trained
 
-pytestmark = pytest.mark.skipif(os.environ.get("KERAS_BACKEND", "torch") != "torch", reason="the same on every backend")
+pytestmark = pytest.mark.any_backend
 
 
 def pretend(job):
@@ -63,6 +63,13 @@ def test_another_study_does_not_go_into_the_same_directory(tmp_path):
     run_study(small_study(tmp_path), tmp_path / "out", PoolHere(pretend))
     with pytest.raises(KactError, match="holds another study"):
         run_study(small_study(tmp_path, epochs=2), tmp_path / "out")
+
+
+def test_tuning_runs_of_another_length_do_not_go_into_the_same_directory(tmp_path):
+    study = small_study(tmp_path, epochs=2, tune=True)
+    run_study(study, tmp_path / "out", PoolHere(pretend))
+    with pytest.raises(KactError, match="holds another study"):
+        run_study(study.replace(tune=dataclasses.replace(study.tune, epochs=1)), tmp_path / "out")
 
 
 def test_a_second_process_is_told_of_the_first(tmp_path, capsys):
@@ -200,6 +207,14 @@ def test_longer_runs_go_on_from_shorter_ones_as_one_curve(tmp_path):
     assert rows[4].history[:2] == rows[2].history and len(rows[4].history) == 4
     long, short = (row.metrics["timing"]["epoch_seconds"] for row in (rows[4], rows[2]))
     assert long[:2] == short, "they were not trained again"
+
+
+def test_lengths_may_have_names(tmp_path):
+    base = {"task": "digits", "train_examples": 100, "model.hidden_units": [8]}
+    lengths = {"label.length": ["long", "short"], "epochs": [2, 1]}
+    study = Study(base=base, zips=[lengths], compare="length", continue_epochs=True)
+    rows = {row.cell["length"]: row for row in run_study(study, tmp_path / "out")}
+    assert rows["long"].history[:1] == rows["short"].history and len(rows["long"].history) == 2
 
 
 @pytest.mark.parametrize("tune", [False, True])

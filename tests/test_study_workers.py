@@ -18,7 +18,7 @@ from kact.studies.workers import WorkerPool
 from tests.studies import Notes, results, run_study, small_study
 
 pytestmark = [
-    pytest.mark.skipif(os.environ.get("KERAS_BACKEND", "torch") != "torch", reason="the same on every backend"),
+    pytest.mark.any_backend,
     pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds its processes in /proc"),
 ]
 

@@ -17,6 +17,8 @@ from kact.tasks import ALIASES, TASKS, get_task, load_data, load_task
 from kact.tasks.split import stratified_cut, stratified_order
 from kact.tasks.task import Identity, RawArrays, Split
 
+pytestmark = pytest.mark.any_backend
+
 needs_tfds_data = pytest.mark.skipif("TFDS_DATA_DIR" not in os.environ, reason="TFDS_DATA_DIR is not set")
 IMAGE_TASKS = [name for name, task in TASKS.items() if task.input == "image"]  # others: test_tagging_tasks.py
 TASK_NAMES = [

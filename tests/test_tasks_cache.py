@@ -19,6 +19,8 @@ from kact.tasks import TASKS
 from kact.tasks.cache import cache_root, load_arrays
 from kact.tasks.task import Identity, RawArrays
 
+pytestmark = pytest.mark.any_backend
+
 ARRAYS = ["train_inputs", "train_labels", "test_inputs", "test_labels"]
 
 

@@ -17,6 +17,8 @@ from kact.text.encoded import EncodedSplit
 from kact.text.tokens import tokenize
 from kact.text.vocabulary import Vocabulary
 
+pytestmark = pytest.mark.any_backend
+
 ODD = ["", " ", "\0", "\ud800", "a" * 10_000, "😀" * 500, "שלום", "é" * 200, "!" * 5000, "\u200f", "🇨🇭", "\n"]
 
 

@@ -8,9 +8,10 @@ import pytest
 
 import kact
 from kact import backend
+from kact.checkpoint import Checkpoint
 from kact.errors import KactError
 from kact.experiment import Experiment
-from kact.runs import Checkpoint, Run
+from kact.runs import Run
 from kact.stopping import best_epoch, stopped_by
 from kact.train import run
 

@@ -8,10 +8,11 @@ import pytest
 
 from kact import __main__ as command
 from kact import backend
+from kact.checkpoint import Checkpoint
 from kact.errors import KactError
 from kact.experiment import Experiment
 from kact.predict import Predictor
-from kact.runs import Checkpoint, Run
+from kact.runs import Run
 from kact.scores import score, tag_scores
 from kact.tasks import load_task
 from kact.text.vocabulary import Vocabulary
@@ -151,7 +152,7 @@ def test_what_was_asked_for_and_is_missing_is_told_where_to_lie(corpus, tmp_path
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "nothing"))
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     sizes = {"name": "bilstm_tagger", "clusters": True}
-    with pytest.raises(KactError, match=r"twitter_word_clusters/6mpaths' is not there"):
+    with pytest.raises(KactError, match=r"(?s)cannot be fetched.*twitter_word_clusters/6mpaths' by hand"):
         run(small(corpus, model=sizes), out=tmp_path)
     assert not list(tmp_path.iterdir())
 

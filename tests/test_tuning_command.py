@@ -1,7 +1,6 @@
 """`python -m tuning` from its first line to its page, and the errors that it explains."""
 
 import csv
-import os
 import re
 import socket
 import tomllib
@@ -21,7 +20,7 @@ from tuning.run import locked
 from tuning.space import applied
 from tuning.values import Choice, Range
 
-pytestmark = pytest.mark.skipif(os.environ.get("KERAS_BACKEND", "torch") != "torch", reason="the same on every backend")
+pytestmark = pytest.mark.any_backend
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import shutil
 
 import pytest
@@ -16,7 +15,7 @@ from tuning.plan import TUNERS, Place, claim
 from tuning.records import STATUSES, Execution, Trial, best, counts, load_trials
 from tuning.search import Tuner
 
-pytestmark = pytest.mark.skipif(os.environ.get("KERAS_BACKEND", "torch") != "torch", reason="the same on every backend")
+pytestmark = pytest.mark.any_backend
 TRIALS = {"random": 7, "bayesian": 6, "hyperband": None, "grid": None}
 
 

@@ -1,7 +1,5 @@
 """Search spaces: what is drawn, what it means, and what is refused."""
 
-import os
-
 import numpy as np
 import pytest
 
@@ -15,7 +13,7 @@ from tuning.space import HYPERPARAMETERS, applied, make_space
 from tuning.space_file import read_space, space_names
 from tuning.values import Choice, Range
 
-pytestmark = pytest.mark.skipif(os.environ.get("KERAS_BACKEND", "torch") != "torch", reason="the same on every backend")
+pytestmark = pytest.mark.any_backend
 
 
 def draws(entry, count=4000):

@@ -7,6 +7,8 @@ import pytest
 
 from benchmarks.tweet_activations import ACTIVATIONS, LEARNING_RATES, learned, table
 
+pytestmark = pytest.mark.any_backend
+
 
 def finished(dev, test, *, diverged=False):
     """A run on a dev part of 40 tokens, 12 of them with the commonest tag, which is said more often than that."""

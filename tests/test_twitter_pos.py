@@ -17,7 +17,7 @@ from kact.tasks.tagging import read_tagged
 from tests.corpus import lay_tweets, sentences
 from tests.test_tasks_prepared import HIDE_TENSORFLOW
 
-pytestmark = pytest.mark.skipif(os.environ.get("KERAS_BACKEND", "torch") != "torch", reason="the same on every backend")
+pytestmark = pytest.mark.any_backend
 
 ROOT = Path(kact.__file__).parents[1]
 PARTS = {"train": "train", "dev": "validation", "test": "test"}

@@ -55,7 +55,7 @@ def test_it_passes_tfdss_own_test_case(laid):
     assert result.testsRun >= 5
 
 
-@pytest.mark.skipif(BACKEND != "torch", reason="the same on every backend")
+@pytest.mark.any_backend
 def test_it_passes_the_same_without_tensorflow(laid, monkeypatch):
     import tensorflow_datasets as tfds
     from tensorflow_datasets.core.download.download_manager import DownloadManager

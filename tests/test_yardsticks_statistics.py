@@ -1,16 +1,12 @@
 """Statistics against published examples that `test_stats.py` does not have: from papers, and from R's manuals."""
 
-import os
-
 import numpy as np
 import pytest
 from scipy import stats as reference
 
 from kact import stats
 
-pytestmark = pytest.mark.skipif(
-    os.environ.get("KERAS_BACKEND", "torch") != "torch", reason="the same on every backend: no network is built"
-)
+pytestmark = pytest.mark.any_backend
 
 
 @pytest.mark.parametrize(

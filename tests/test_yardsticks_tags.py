@@ -1,7 +1,5 @@
 """A tagger's scores against scikit-learn's, worked out from nothing but the tagged words and what the run predicts."""
 
-import os
-
 import pytest
 from sklearn import metrics
 
@@ -10,7 +8,7 @@ from kact.tasks.tagging import read_tagged
 from kact.train import run
 from tests.experiments import small
 
-pytestmark = pytest.mark.skipif(os.environ.get("KERAS_BACKEND", "torch") != "torch", reason="the same on every backend")
+pytestmark = pytest.mark.any_backend
 
 
 def test_every_score_of_a_tagger_is_scikit_learns(tmp_path):

@@ -42,8 +42,8 @@ __all__ = [
     "WindowTagger",
     "build_model",
     "build_tagger",
+    "described_layers",
     "habitual_batch_norm",
-    "layers_of",
     "make_model",
 ]
 
@@ -146,7 +146,7 @@ def build_model(
     return keras.Model(inputs, outputs, name=sizes.name)
 
 
-def layers_of(model: keras.Model) -> list[dict[str, Any]]:
+def described_layers(model: keras.Model) -> list[dict[str, Any]]:
     """Return each layer's name, kind, output shape without the batch, and number of parameters."""
     return [
         {

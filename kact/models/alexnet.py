@@ -52,7 +52,6 @@ class AlexNet(Model):
             raise KactError.parameter("filters", list(self.filters), f"{len(_KERNELS)} numbers, one a convolution")
 
     def hidden(self, x: keras.KerasTensor, blocks: Blocks) -> keras.KerasTensor:
-
         from kact.layers.adaptive_pooling import AdaptiveAverage
         from kact.layers.dropout import Dropout
 

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import io
 import warnings
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,7 @@ import numpy as np
 
 from kact.downloads import check_sha256, download
 from kact.errors import KactError
-from kact.files import atomic, explained, sha256
+from kact.files import DAMAGED_ARRAYS, atomic, explained, sha256
 from kact.tasks.cache import cache_root
 
 URL = "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth"
@@ -123,10 +121,9 @@ def _kernel(weight: np.ndarray, first: bool) -> np.ndarray:
 
 def _read_converted(path: Path) -> Weights | None:
     """Return the converted weights, or None if they are not there or damaged, and have to be made anew."""
-    damage: tuple[Any, ...] = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
     try:
         content = io.BytesIO(path.read_bytes())  # of a path NumPy leaves the file open where it is damaged
         with np.load(content, allow_pickle=False) as stored:  # the archive has a checksum for each array
             return {name: [stored[f"{name}.{i}"] for i in range(2)] for name in LAYERS}
-    except damage:
+    except DAMAGED_ARRAYS:
         return None

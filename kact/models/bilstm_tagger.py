@@ -12,7 +12,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from kact import backend
 from kact.models.tagger import Tagger
 from kact.settings import setting
 
@@ -43,7 +42,7 @@ class BiLSTMTagger(Tagger):
         from kact.layers.masked_lstm import MaskedLSTM
 
         x = blocks.drop(x, name="token")
-        kernel, recurrent = (backend.stream_seed(blocks.seed, f"initial weights of lstm {part}") for part in "kr")
+        kernel, recurrent = (blocks.seed_of(f"lstm {part}") for part in "kr")
         layer = MaskedLSTM(
             self.lstm_units,
             return_sequences=True,

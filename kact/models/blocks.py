@@ -7,6 +7,7 @@ models that differ in the activation start from the same draws.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 
@@ -137,13 +138,14 @@ class Blocks:
     def logits(self, x: keras.KerasTensor, classes: int) -> keras.KerasTensor:
         """Apply the output layer, in float32 whatever the precision of the rest."""
         scheme = "glorot_uniform" if self.initializer == "auto" else self.initializer
-        made = initializers.make(scheme, "linear", x.shape[-1], self._seed("logits"))
+        made = initializers.make(scheme, "linear", x.shape[-1], self.seed_of("logits"))
         return keras.layers.Dense(classes, dtype="float32", name="logits", **made)(x)  # (batch, classes)
 
     def _initializers(self, name: str, fan_in: int) -> dict[str, keras.Initializer]:
-        return initializers.make(self.initializer, self.activation, fan_in, self._seed(name))
+        return initializers.make(self.initializer, self.activation, fan_in, self.seed_of(name))
 
-    def _seed(self, name: str) -> int:
+    def seed_of(self, name: str) -> int:
+        """Return the seed of a layer's initial weights, a function of the model's seed and the layer's name alone."""
         return backend.stream_seed(self.seed, f"initial weights of {name}")
 
 
@@ -161,13 +163,5 @@ class HeadBlocks(Blocks):
         """Return features as they are: `(batch, features)`."""
         return x
 
-    def hidden_dense(
-        self,
-        x: keras.KerasTensor,
-        units: int,
-        *,
-        name: str,
-        dropout: bool = True,
-        mask: keras.KerasTensor | None = None,
-    ) -> keras.KerasTensor:
-        return super().hidden_dense(x, units, name=f"{self.prefix}{name}", dropout=dropout, mask=mask)
+    def hidden_dense(self, x: keras.KerasTensor, units: int, *, name: str, **how: Any) -> keras.KerasTensor:
+        return super().hidden_dense(x, units, name=f"{self.prefix}{name}", **how)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from kact import activations, backend
+from kact import activations
 from kact.models import initializers
 from kact.models.model import Model
 from kact.settings import setting
@@ -87,7 +87,7 @@ class Tagger(Model):
                 padding="same",
                 data_format="channels_last",
                 name="characters_conv",
-                **initializers.make(blocks.initializer, blocks.activation, 48, _seed(blocks, "characters_conv")),
+                **initializers.make(blocks.initializer, blocks.activation, 48, blocks.seed_of("characters_conv")),
             )
             x = blocks.activate(convolution(x), name="characters_conv")  # (batch, time, characters, filters)
             parts.append(ops.max(x, axis=2))
@@ -100,7 +100,7 @@ def embedding(x: Any, rows: int, units: int, blocks: Blocks, *, name: str) -> An
     import keras
 
     limit = 4 * math.sqrt(3 / units)
-    drawn = keras.initializers.RandomUniform(-limit, limit, seed=_seed(blocks, name))
+    drawn = keras.initializers.RandomUniform(-limit, limit, seed=blocks.seed_of(name))
     return keras.layers.Embedding(rows, units, embeddings_initializer=drawn, name=f"{name}_embedding")(x)
 
 
@@ -157,7 +157,3 @@ def build_tagger(
     x = x * ops.expand_dims(ops.cast(mask, x.dtype), -1)
     outputs = blocks.logits(model.hidden(x, blocks, mask), tags)
     return keras.Model(inputs, outputs, name=model.name)
-
-
-def _seed(blocks: Blocks, name: str) -> int:
-    return backend.stream_seed(blocks.seed, f"initial weights of {name}")

@@ -1,12 +1,14 @@
-"""Figures, drawn from results alone: each a Matplotlib figure of its own, without pyplot; no global setting changes.
+"""Figures, drawn from data and results alone: each Matplotlib's, without pyplot; no global setting changes.
 
-`inside` draws one run; `scores`, `epochs` and `grids` draw a study. `style` says how all look, and writes them.
+`data` draws a task, `inside` one run; `scores`, `epochs` and `grids` draw a study. `style` says how all look, and
+writes them.
 
 >>> figure = curves([{"epoch": 1, "train_loss": 1.0, "validation_loss": 1.2}], title="a run")
 >>> [axes.get_ylabel() for axes in figure.axes]
 ['loss']
 """
 
+from kact.plots.data import count_sheet, sample_sheet
 from kact.plots.epochs import Band, by_split, learning_curves
 from kact.plots.grids import heat_maps, sensitivity
 from kact.plots.inside import (
@@ -19,7 +21,7 @@ from kact.plots.inside import (
     kernel_sheet,
 )
 from kact.plots.scores import Estimate, bars, critical_difference, loss_scatter, seconds
-from kact.plots.style import FORMATS, write
+from kact.plots.style import FORMATS, figure_path, write
 
 __all__ = [
     "FORMATS",
@@ -30,14 +32,17 @@ __all__ = [
     "bars",
     "by_split",
     "confusion_matrix",
+    "count_sheet",
     "critical_difference",
     "curves",
     "diagnostics",
     "feature_map_sheet",
+    "figure_path",
     "heat_maps",
     "kernel_sheet",
     "learning_curves",
     "loss_scatter",
+    "sample_sheet",
     "seconds",
     "sensitivity",
     "write",

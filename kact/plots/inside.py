@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kact.plots.style import BLUE, GREEN, GREY, VERMILION, bare, lined, on_shade
+from kact.plots.style import BLUE, GREEN, GREY, MARKERS, VERMILION, bare, lined, new_figure, on_shade
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,13 +40,11 @@ def feature_map_sheet(
     Returns:
         The figure. One scale for all maps makes a dead one show as flat; one in 200 values may lie beyond it.
     """
-    from matplotlib.figure import Figure
-
     images, maps = images[:_MOST_IMAGES], maps[:_MOST_IMAGES, ..., :MOST_MAPS]
     count, shown = len(images), maps.shape[-1]
     marks = list(right) or [None] * count
     colours, low, high = _scale(maps)
-    figure = Figure(figsize=(2.6 + 0.62 * shown, 0.9 + 0.78 * count), layout="constrained", dpi=130)
+    figure = new_figure(2.6 + 0.62 * shown, 0.9 + 0.78 * count)
     figure.suptitle(title, fontsize=10)
     # The captions' column is as wide as three maps.
     axes = figure.subplots(count, shown + 1, squeeze=False, width_ratios=[2.6, *[1] * shown])
@@ -77,13 +75,11 @@ def kernel_sheet(kernels: np.ndarray, *, title: str) -> Figure:
     Returns:
         The figure. Grey is a weight of zero; all kernels share one scale.
     """
-    from matplotlib.figure import Figure
-
     kernels = kernels[:MOST_KERNELS]
     limit = float(np.abs(kernels).max(initial=0)) or 1.0
     columns = math.ceil(math.sqrt(len(kernels) * 1.6))
     rows = math.ceil(len(kernels) / columns)
-    figure = Figure(figsize=(max(5.0, 0.8 * columns + 1.2), 0.9 + 0.95 * rows), layout="constrained", dpi=130)
+    figure = new_figure(max(5.0, 0.8 * columns + 1.2), 0.9 + 0.95 * rows)
     figure.suptitle(title, fontsize=10)
     axes = figure.subplots(rows, columns, squeeze=False)
     drawn: Any = None
@@ -111,11 +107,10 @@ def curves(history: Sequence[dict[str, float]], *, title: str, kept_epoch: int =
         title: of the figure.
         kept_epoch: the epoch whose weights were kept, marked where it is not 0.
     """
-    from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
     scores = [name for name in ("loss", "accuracy") if f"train_{name}" in history[0]]
-    figure = Figure(figsize=(4.6 * len(scores), 3.4), layout="constrained", dpi=130)
+    figure = new_figure(4.6 * len(scores), 3.4)
     figure.suptitle(title, fontsize=10)
     epochs = [row["epoch"] for row in history]
     for axes, score in zip(figure.subplots(1, len(scores), squeeze=False)[0], scores, strict=True):
@@ -146,13 +141,11 @@ def confusion_matrix(counts: np.ndarray, labels: Sequence[str], *, title: str) -
     Returns:
         The figure, with the counts written into the cells for at most 15 classes.
     """
-    from matplotlib.figure import Figure
-
     counts = np.asarray(counts)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     size = len(labels)
     side = min(14.0, 2.6 + 0.46 * size)
-    figure = Figure(figsize=(side + 1.0, side), layout="constrained", dpi=130)
+    figure = new_figure(side + 1.0, side)
     figure.suptitle(title, fontsize=10)
     axes = figure.subplots()
     drawn = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
@@ -177,7 +170,6 @@ def diagnostics(records: Sequence[dict[str, Any]], *, title: str) -> Figure:
         records: of `kact.diary.read_diary`.
         title: of the figure.
     """
-    from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
     wanted = {
@@ -186,7 +178,7 @@ def diagnostics(records: Sequence[dict[str, Any]], *, title: str) -> Figure:
         "dead": "share of dead units",
         "saturated": "share of saturated units",
     }
-    figure = Figure(figsize=(10.5, 7), layout="constrained", dpi=130)
+    figure = new_figure(10.5, 7)
     figure.suptitle(title, fontsize=10)
     for axes, (column, words) in zip(figure.subplots(2, 2).flat, wanted.items(), strict=True):
         layers = list(dict.fromkeys(one["layer"] for one in records if one[column] is not None))
@@ -228,4 +220,4 @@ def _series(number: int, count: int) -> dict[str, Any]:
     import matplotlib
 
     shade = matplotlib.colormaps["cividis"](0.85 * (1 - number / max(count - 1, 1)))
-    return {"color": shade, "marker": "osD^vP*X<>"[number % 10], "markersize": 4, "linewidth": 1.3}
+    return {"color": shade, "marker": MARKERS[number % len(MARKERS)], "markersize": 4, "linewidth": 1.3}

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kact.errors import KactError
-from kact.files import atomic
+from kact.files import atomic, explained
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -93,12 +93,42 @@ def on_shade(share: float) -> str:
     return "white" if share > 0.5 else "black"
 
 
+def figure_path(out: str | Path | None, folder: Path, name: str, kind: str) -> Path:
+    """Return the file that a figure goes to, checked before anything is drawn.
+
+    Args:
+        out: the file; `folder/name.kind` if None.
+        folder, name: of the figure where `out` is None.
+        kind: one of `FORMATS`.
+
+    Raises:
+        KactError: for another format.
+
+    Example:
+        >>> figure_path(None, Path("figures"), "digits-counts", "svg").as_posix()
+        'figures/digits-counts.svg'
+    """
+    if kind not in FORMATS:
+        raise KactError.parameter("format", kind, "one of", choices=FORMATS)
+    path = Path(out) if out is not None else folder / f"{name}.{kind}"
+    _check_suffix(path)
+    return path
+
+
+def _check_suffix(path: Path) -> str:
+    """Return the format that a path's suffix says, or raise."""
+    kind = path.suffix.lstrip(".").lower()
+    if kind not in FORMATS:
+        raise KactError.parameter("out", str(path), "a file name that ends in", choices=[f".{one}" for one in FORMATS])
+    return kind
+
+
 def write(figure: Figure, path: Path, *, text: bool = True) -> Path:
     """Write a figure as PNG or SVG, as the path's suffix says, whole or not at all, and return the path.
 
     Args:
         figure: Matplotlib's.
-        path: ends in .png or .svg.
+        path: ends in .png or .svg; its folder is made.
         text: leave text in an SVG as text; else as outlines, which look the same without Matplotlib's font.
 
     Raises:
@@ -106,9 +136,9 @@ def write(figure: Figure, path: Path, *, text: bool = True) -> Path:
     """
     import matplotlib
 
-    kind = path.suffix.lstrip(".").lower()
-    if kind not in FORMATS:
-        raise KactError.parameter("out", str(path), "a file name that ends in", choices=[f".{one}" for one in FORMATS])
+    kind = _check_suffix(path)
+    with explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
     about = {"Date": None} if kind == "svg" else {}  # the same results give the same file
     settings: Any = {"svg.hashsalt": "kact", "svg.fonttype": "none" if text else "path"}
     with matplotlib.rc_context(settings), atomic(path) as temporary:

@@ -9,15 +9,14 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 
 from kact import stats
 from kact.errors import KactError
+from kact.history import read_rows
 from kact.plots.epochs import Band
 from kact.reports.material import Material
 from kact.runs import checked
@@ -67,13 +66,9 @@ def curves_on_test(material: Material, rows: Sequence[ResultRow]) -> list[Histor
     for row in rows:
         folder = material.folder(row)
         if folder is not None and (folder / "test_curve.csv").is_file():
-            found.append(_read(checked(folder, row.metrics or {}, "test_curve.csv")))
+            file = checked(folder, row.metrics or {}, "test_curve.csv")
+            try:
+                found.append(read_rows(file))
+            except ValueError as error:
+                raise KactError(f"'{file}' is damaged: {error}.", "The error by epoch is left out.") from None
     return found
-
-
-def _read(path: Path) -> History:
-    try:
-        with open(path, newline="", encoding="utf-8") as file:
-            return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
-    except (OSError, ValueError, TypeError) as error:
-        raise KactError(f"'{path}' is damaged: {error}.", "The error on test by epoch is left out.") from None

@@ -55,7 +55,7 @@ def errors(found: Findings) -> list[Illustration]:
         lines["test"] = band_of(tested, "test_curve_accuracy", 100.0, complement=True)
         drawn = {split: line for split, line in lines.items() if line is not None}
         if drawn:
-            panels[f"{cell.name}, {cell.place}" if cell.place else cell.name] = drawn
+            panels[cell.title] = drawn
     if not panels:
         return []
     ends = [

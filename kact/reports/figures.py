@@ -13,7 +13,7 @@ from kact.errors import KactError
 from kact.reports import epoch_figures, score_figures, setting_figures
 from kact.reports.findings import Findings
 from kact.reports.illustration import Illustration
-from kact.reports.setting_figures import numeric
+from kact.reports.numbers import numeric
 from kact.spec import choose
 
 FIGURES: dict[str, Callable[..., list[Illustration]]] = {

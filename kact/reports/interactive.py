@@ -36,10 +36,7 @@ def script() -> str:
     try:
         from plotly.offline import get_plotlyjs
     except ImportError:
-        raise KactError(
-            "Interactive figures need plotly, which is not installed.",
-            "Install it: pip install 'kact[report]', or leave --interactive away.",
-        ) from None
+        raise _missing() from None
     return base64.b64encode(gzip.compress(get_plotlyjs().encode(), mtime=0)).decode()
 
 
@@ -55,9 +52,7 @@ def make(drawn: Mapping[str, Any]) -> dict[str, Any]:
     try:
         import plotly.graph_objects as plotly
     except ImportError:
-        raise KactError(
-            "Interactive figures need plotly, which is not installed.", "Install it: pip install 'kact[report]'"
-        ) from None
+        raise _missing() from None
     looks = series([line["name"] for line in drawn["lines"]])
     figure = plotly.Figure()
     for line in drawn["lines"]:
@@ -89,3 +84,10 @@ def make(drawn: Mapping[str, Any]) -> dict[str, Any]:
     )
     made: dict[str, Any] = json.loads(figure.to_json())
     return made
+
+
+def _missing() -> KactError:
+    return KactError(
+        "Interactive figures need plotly, which is not installed.",
+        "Install it: pip install 'kact[report]', or leave --interactive away.",
+    )

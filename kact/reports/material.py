@@ -44,6 +44,11 @@ class Cell:
         return ", ".join(f"{field_words(name)} {in_words(value)}" for name, value in self.others.items())
 
     @property
+    def title(self) -> str:
+        """The compared value and the other factors in words: "relu, depth 3"."""
+        return f"{self.name}, {self.place}" if self.place else self.name
+
+    @property
     def settings(self) -> Mapping[str, Any]:
         """All factors of its runs, those too that follow from the others and are not shown."""
         return self.rows[0].cell

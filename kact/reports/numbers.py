@@ -140,6 +140,16 @@ def field(name: str) -> str:
     return known.get(name, name.removeprefix("model.").replace("_", " "))
 
 
+def numeric(values: Iterable[Any]) -> bool:
+    """Return whether all values are numbers.
+
+    Example:
+        >>> numeric(["a", 1]), numeric([True]), numeric([0.1, 1])
+        (False, False, True)
+    """
+    return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+
+
 def listing(words: Iterable[str], last: str = "and") -> str:
     """Return words as a list in a sentence.
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from kact.reports.material import Material
-from kact.reports.numbers import field, in_words, key, listing
+from kact.reports.numbers import field, in_words, key, listing, numeric
 from kact.studies.row import ResultRow
 
 SOURCE = "study"  # the factor that tells apart what nothing else does
@@ -142,5 +142,4 @@ def _values(name: str, rows: Sequence[ResultRow]) -> tuple[Any, ...]:
     """Return a factor's values: numbers by size, others as they come."""
     found = {key(row.cell.get(name)): row.cell.get(name) for row in rows}
     values = list(found.values())
-    numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
-    return tuple(sorted(values) if numbers else values)
+    return tuple(sorted(values) if numeric(values) else values)

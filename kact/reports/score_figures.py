@@ -131,15 +131,14 @@ def confusion(found: Findings) -> list[Illustration]:
     counts = np.sum([one["confusion"] for one in scores], axis=0)
     labels = list(scores[0]["per_class"])
     wrong = counts - np.diag(np.diag(counts))
-    true, taken = np.unravel_index(int(wrong.argmax()), wrong.shape)
-    name = f"{best.name}{f', {best.place}' * bool(best.place)}"
-    alt = (
-        f"Confusion matrix of {name}: {np.trace(counts):,} of {counts.sum():,} right; most often wrong is"
-        f" {labels[true]} taken for {labels[taken]} ({wrong.max():,} times)."
-    )
+    name = best.title
+    alt = f"Confusion matrix of {name}: {np.trace(counts):,} of {counts.sum():,} right"
+    if wrong.any():
+        true, taken = np.unravel_index(int(wrong.argmax()), wrong.shape)
+        alt += f"; most often wrong is {labels[true]} taken for {labels[taken]} ({wrong.max():,} times)"
     caption = f"Test classes of {name}, the cell with the best mean, {len(scores)} runs added up: counts in the cells."
     figure = plots.confusion_matrix(counts, labels, title="")
-    return [Illustration("confusion", "What is taken for what", caption, alt, figure)]
+    return [Illustration("confusion", "What is taken for what", caption, f"{alt}.", figure)]
 
 
 def critical_difference(found: Findings) -> list[Illustration]:
@@ -182,7 +181,7 @@ def feature_maps(found: Findings) -> list[Illustration]:
     for rank, (_, cell) in {"best": scored[0], "worst": scored[-1]}.items():
         folders = [folder for row in cell.rows if (folder := found.material.folder(row)) is not None]
         pictures = [one for folder in folders if (one := _drawn(folder)) is not None]
-        name = f"{cell.name}{f', {cell.place}' * bool(cell.place)}"
+        name = cell.title
         if pictures:
             caption = f"The {rank} mean is that of {name}; one of its runs, each image with the network's prediction."
             alt = f"Feature maps of test images in a network with {name}."

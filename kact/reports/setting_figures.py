@@ -1,7 +1,9 @@
 """Figures over settings: heat maps of two factors, sensitivity to one, and what tuning saw on validation.
 
->>> numeric(["a", 1]), numeric([0.1, 0.01])
-(False, True)
+>>> from kact.reports.findings import findings
+>>> from kact.reports.material import Material
+>>> tuning(findings(Material("none", (), {"activation": ()})))
+[]
 """
 
 from __future__ import annotations
@@ -16,17 +18,12 @@ from kact import stats
 from kact.plots.scores import Estimate
 from kact.reports.findings import Findings
 from kact.reports.illustration import Illustration, axis, told
-from kact.reports.numbers import field, in_words, key
+from kact.reports.numbers import field, in_words, key, numeric
 from kact.reports.score_figures import estimate
 from kact.studies.row import ResultRow
 
 MOST_LINES = 12
 _MOST_PANELS = 6
-
-
-def numeric(values: Sequence[Any]) -> bool:
-    """Return whether all of a factor's values are numbers."""
-    return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
 
 
 def heat_map(found: Findings, rows: str, columns: str) -> list[Illustration]:
@@ -89,13 +86,13 @@ def sensitivity(found: Findings, setting: str) -> list[Illustration]:
                 lines.setdefault(_rest(found, values, setting), {})[float(values[setting])] = one
     if not lines:
         return []
-    shown = dict(sorted(lines.items(), key=lambda line: -max(one.mean for one in line[1].values()))[:MOST_LINES])
+    sign = -1 if found.material.higher_is_better else 1
+    peaks = {name: min((sign * one.mean, value) for value, one in line.items()) for name, line in lines.items()}
+    shown = sorted(lines, key=lambda name: peaks[name][0])[:MOST_LINES]
     ordered = {name: line for name, line in lines.items() if name in shown}
-    best = [(name or "the best", _peak(found, line)) for name, line in ordered.items()]
+    best = [(name or "the best", f"{sign * peaks[name][0]:.1f} at {peaks[name][1]:g}") for name in ordered]
     left = (
-        ""
-        if len(lines) <= MOST_LINES
-        else f" Drawn are {MOST_LINES} of {len(lines)} lines, those with the highest peaks."
+        "" if len(lines) <= MOST_LINES else f" Drawn are {MOST_LINES} of {len(lines)} lines, those with the best peaks."
     )
     caption = f"Means over seeds with 95 % intervals, at even steps, moved a little sideways to be seen.{left}"
     alt = f"{axis(found).capitalize()} over {field(setting)}. The peaks: {told(best)}."
@@ -145,12 +142,6 @@ def _rest(found: Findings, values: dict[str, Any], setting: str) -> str:
     parts = [in_words(values[compare])] if compare != setting else []
     parts += [f"{field(name)} {in_words(one)}" for name, one in values.items() if name not in (setting, compare)]
     return ", ".join(parts)
-
-
-def _peak(found: Findings, line: dict[float, Estimate]) -> str:
-    sign = 1 if found.material.higher_is_better else -1
-    value = max(line, key=lambda one: sign * line[one].mean)
-    return f"{line[value].mean:.1f} at {value:g}"
 
 
 def _validated(found: Findings, rows: Sequence[ResultRow]) -> Estimate | None:

@@ -17,7 +17,7 @@ import numpy as np
 from kact import stats
 from kact.reports.findings import Findings, Place
 from kact.reports.material import Cell, Material
-from kact.reports.numbers import NOTHING, Unit, counted, field, in_words, key, probability
+from kact.reports.numbers import NOTHING, Unit, counted, field, in_words, key, numeric, probability
 from kact.stats import Comparison
 
 _EXTRA_SCORES = ("loss", "accuracy", "f1", "precision", "recall")
@@ -168,8 +168,7 @@ def tuned(material: Material) -> Table | None:
 
 def at_edge(candidates: Sequence[Any], chosen: Any) -> bool:
     """Return whether the least or the largest of at least three numbers was chosen: a better one may lie beyond."""
-    numbers = [one for one in candidates if isinstance(one, int | float) and not isinstance(one, bool)]
-    return len(numbers) == len(candidates) > 2 and chosen in (min(numbers), max(numbers))
+    return numeric(candidates) and len(candidates) > 2 and chosen in (min(candidates), max(candidates))
 
 
 def over_tasks(found: Findings) -> Table | None:

@@ -91,10 +91,7 @@ def paired(
         raise KactError.parameter("test", test, "one of", choices=TESTS)
     a, b = scores(first, "first"), scores(second, "second")
     if len(a) != len(b):
-        raise KactError(
-            f"The two rows have {len(a)} and {len(b)} scores, and are compared seed by seed.",
-            "Give one score a seed, NaN where there is none (`aligned` does so).",
-        )
+        raise different_lengths(len(a), len(b))
     has_a, has_b = np.isfinite(a), np.isfinite(b)
     differences = a[has_a & has_b] - b[has_a & has_b]
     n = len(differences)
@@ -119,6 +116,14 @@ def paired(
         only_first=int((has_a & ~has_b).sum()),
         only_second=int((has_b & ~has_a).sum()),
         neither=int((~has_a & ~has_b).sum()),
+    )
+
+
+def different_lengths(first: int, second: int) -> KactError:
+    """Return the error for two rows of scores that cannot be paired."""
+    return KactError(
+        f"The two rows have {first} and {second} scores, and are compared seed by seed.",
+        "Give one score a seed, NaN where there is none (`aligned` does so).",
     )
 
 

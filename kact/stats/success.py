@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from kact.errors import KactError
 from kact.stats.intervals import Estimate, scores, share_interval
+from kact.stats.paired import different_lengths
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def compare_success(first: ArrayLike, second: ArrayLike, *, at_least: float = -m
     """
     a, b = scores(first, "first"), scores(second, "second")
     if len(a) != len(b):
-        raise KactError(f"The two rows have {len(a)} and {len(b)} scores, and are compared seed by seed.")
+        raise different_lengths(len(a), len(b))
     won_a, won_b = _succeeded(a, at_least), _succeeded(b, at_least)
     only_a, only_b = int((won_a & ~won_b).sum()), int((won_b & ~won_a).sum())
     different = only_a + only_b

@@ -140,7 +140,7 @@ class StudyDirectory:
 
 def definition(study: Study) -> dict[str, Any]:
     """Return what decides which runs a study has, but for its seeds; the rest is words."""
-    tune = None if study.tune is None else [study.tune.grid, study.tune.seeds, study.tune.within]
+    tune = None if study.tune is None else [study.tune.grid, study.tune.seeds, study.tune.within, study.tune.epochs]
     parts = (study.base, study.grid, study.zips, tune, study.compare, study.continue_epochs, study.quick)
     names = ("base", "grid", "zip", "tune", "compare", "continue_epochs", "quick")
     return {name: thawed(part) for name, part in zip(names, parts, strict=True)}

@@ -36,7 +36,10 @@ def factor_values(where: str, given: Mapping[str, Any], together: bool = False) 
             raise KactError(f"The value {twice!r} comes twice in {where}: {name}.", "Take one of them out.")
     if together and len({len(values) for values in found.values()}) != 1:
         sizes = ", ".join(f"{name} has {len(values)}" for name, values in found.items()) or "there are none"
-        raise KactError(f"The lists of a [[{where}]] go together and must be of one length: {sizes}.")
+        raise KactError(
+            f"The lists of a [[{where}]] go together and must be of one length: {sizes}.",
+            "Give each of them as many values.",
+        )
     return found
 
 

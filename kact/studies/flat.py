@@ -7,13 +7,13 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from kact.errors import KactError
 from kact.files import atomic
+from kact.history import write_rows
 from kact.studies.factors import thawed
 from kact.studies.row import ResultRow
 from kact.studies.study import SCORES
@@ -49,10 +49,7 @@ def write(rows: Sequence[ResultRow], path: Path, epochs: bool = False) -> int:
     if not lines:
         raise KactError("There are no results yet.", "Run the study first: kact study run")
     if path.suffix == ".csv":
-        with atomic(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, lines[0], lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(lines)
+        write_rows(path, lines)
     elif path.suffix == ".parquet":
         _write_parquet(lines, path)
     else:

@@ -21,7 +21,8 @@ from filelock import FileLock, Timeout
 
 from kact.errors import KactError
 from kact.experiment import Experiment
-from kact.runs import Row, RunDirectory
+from kact.history import Row
+from kact.runs import RunDirectory
 
 _FULL_BELOW_BYTES = 4 << 20  # with less space than this left, a failed write is the disk's fault
 _LOCK_SECONDS = 20.0

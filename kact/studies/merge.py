@@ -33,7 +33,10 @@ def merge_studies(out: Path, parts: Sequence[Path]) -> int:
     studies = [source.study() for source in sources]
     for source, study in zip(sources, studies, strict=True):
         if definition(study) != definition(studies[0]):
-            raise KactError(f"'{source.path}' is part of another study than '{sources[0].path}'.")
+            raise KactError(
+                f"'{source.path}' is part of another study than '{sources[0].path}'.",
+                "Give the parts of one study, all in its quick form or none.",
+            )
         if source.is_running():
             raise KactError(f"The study in '{source.path}' is running.", "Wait for it, or stop it: kact study stop")
     seeds = tuple(dict.fromkeys(seed for study in studies for seed in study.seeds))

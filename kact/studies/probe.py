@@ -81,7 +81,8 @@ def _split_sizes(experiment: Experiment, known: dict[tuple[Any, ...], tuple[int,
     """Return how many examples are trained on, and how many outputs are validated and scored in the end."""
     from kact.assembly import load_arrays_of
 
-    key = (experiment.task, experiment.data, experiment.train_examples, experiment.validation_fraction)
+    names = ("task", "data", "train_examples", "validation_fraction", "train_on")
+    key = tuple(getattr(experiment, name) for name in names)
     if key not in known:
         data = load_arrays_of(experiment)
         outputs = [len(split.labels) for split in (data.train, data.validation, data.test)]

@@ -75,10 +75,13 @@ class ResultsTable:
 
     def statuses(self) -> dict[tuple[str, str, int], str]:
         """Return the status of each run by (stage, hash, seed), without reading what it brought."""
-        return {
-            (stage, digest, seed): status
-            for stage, digest, seed, status in self._read("SELECT stage, hash, seed, status FROM runs", ())
-        }
+        if not self._is_begun():
+            return {}
+        with self._explained(), contextlib.closing(self._open_to_read()) as connection:
+            if self._check_version(connection) == 0:
+                return {}
+            found = connection.execute("SELECT stage, hash, seed, status FROM runs").fetchall()
+            return {(stage, digest, seed): status for stage, digest, seed, status in found}
 
     def add(self, row: ResultRow) -> None:
         """Write one row; one that is there already stays as it is, unless it failed.
@@ -120,14 +123,6 @@ class ResultsTable:
             connection.close()
             raise
         return connection
-
-    def _read(self, statement: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-        if not self._is_begun():
-            return []
-        with self._explained(), contextlib.closing(self._open_to_read()) as connection:
-            if self._check_version(connection) == 0:
-                return []
-            return connection.execute(statement, values).fetchall()
 
     def _read_all(self) -> list[tuple[Any, ...]]:
         """Return the columns of all rows in the order of writing, each as its checksum says."""

@@ -53,7 +53,7 @@ class _Task:
     key: Key
     cell: dict[str, Any]
     experiment: Experiment
-    after: Key | None = None
+    after: _Task | None = None
     attempts: int = 0
     epochs: int = 0
 
@@ -110,11 +110,11 @@ class StudyRunner:
         ]
         if self.study.continue_epochs:
             tasks.sort(key=lambda task: task.experiment.epochs)
-            last: dict[Experiment, Key] = {}
+            longest: dict[Experiment, _Task] = {}
             for task in tasks:
                 curve = task.experiment.replace(epochs=1)
-                task.after = last.get(curve)
-                last[curve] = task.key
+                task.after = longest.get(curve)
+                longest[curve] = task
         units = self.shard.units(self.study, ((task.cell, task.experiment) for task in tasks))
         return [task for task, unit in zip(tasks, units, strict=True) if self.shard.has(unit)]
 
@@ -135,7 +135,7 @@ class StudyRunner:
         jobs = {}
         for task in tasks:
             experiment = task.experiment
-            jobs[experiment.task, experiment.data, experiment.backbone] = self._job(experiment, prepare=True)
+            jobs[experiment.task, experiment.data, experiment.backbone] = self._job(task, prepare=True)
         for job in jobs.values():
             for _ in range(ATTEMPTS):
                 event = self._only_event(job)
@@ -163,7 +163,7 @@ class StudyRunner:
             self._obey()
             while self.pool.free > 0 and (task := _next_ready(waiting, undone)) is not None:
                 task.attempts += 1
-                job = self._job(task.experiment, task.after is not None)
+                job = self._job(task)
                 running[job] = task
                 self.pool.submit(job)
             for event in self.pool.events(_LOOK_SECONDS):
@@ -185,16 +185,11 @@ class StudyRunner:
                 self._record(task, outcome)
                 undone.discard(task.key)
 
-    def _job(self, experiment: Experiment, continues: bool = False, prepare: bool = False) -> Job:
-        shorter = self._shorter(experiment) if continues else None
-        runs, keep = str(self.directory.runs.absolute()), self.study.continue_epochs
-        return Job(experiment, runs, self.device, shorter, keep, self.track, prepare)
-
-    def _shorter(self, experiment: Experiment) -> str:
-        """Return the directory of the longest run that a run goes on from."""
-        epochs = {one for name, values in self.study.factors.items() if name == "epochs" for one in values}
-        longest = max(one for one in epochs if one < experiment.epochs)
-        return str(self.directory.runs.absolute() / experiment.replace(epochs=longest).label)
+    def _job(self, task: _Task, prepare: bool = False) -> Job:
+        runs = self.directory.runs.absolute()
+        shorter = str(runs / task.after.experiment.label) if task.after is not None and not prepare else None
+        keep = self.study.continue_epochs
+        return Job(task.experiment, str(runs), self.device, shorter, keep, self.track, prepare)
 
     def _record(self, task: _Task, outcome: Outcome) -> None:
         stage, digest, seed = task.key
@@ -229,7 +224,7 @@ class StudyRunner:
 def _next_ready(waiting: deque[_Task], undone: set[Key]) -> _Task | None:
     """Take the first task that waits for no other out of the queue."""
     for task in waiting:
-        if task.after is None or task.after not in undone:
+        if task.after is None or task.after.key not in undone:
             waiting.remove(task)
             return task
     return None

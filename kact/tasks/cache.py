@@ -16,7 +16,6 @@ import hashlib
 import json
 import logging
 import os
-import tokenize
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,13 +23,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kact.errors import KactError
+from kact.files import DAMAGED_ARRAYS
 from kact.tasks.task import RawArrays, Task
 
 _MANIFEST = "manifest.json"
 _NAMES = ("train_inputs", "train_labels", "test_inputs", "test_labels")
 _OPTIONAL = ("validation_rows",)
-# What NumPy raises for a header that is not one, by where the damage is; warnings, where they are errors.
-_UNREADABLE = (OSError, ValueError, TypeError, EOFError, SyntaxError, ArithmeticError, tokenize.TokenError, Warning)
 _log = logging.getLogger("kact")
 
 
@@ -177,7 +175,7 @@ def _open(folder: Path) -> tuple[RawArrays, dict[str, Any]] | None:
             array = np.lib.format.open_memmap(path, mode="r")  # np.load would try other formats too, and leak the file
             if _describe(array) != description:
                 raise _Damaged(path)
-        except _UNREADABLE as error:
+        except (*DAMAGED_ARRAYS, Warning) as error:  # warnings, where they are errors
             raise _Damaged(path) from error
         arrays[name] = array
     return RawArrays(**arrays), stated

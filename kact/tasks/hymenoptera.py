@@ -108,7 +108,10 @@ def _unpack(archive: Path, target: Path) -> None:
                 ):
                     continue  # folders, and what a Mac adds; nothing can be written elsewhere
                 if member.file_size > _LARGEST_FILE:
-                    raise KactError(f"'{member.filename}' in {_URL} claims {member.file_size:,} bytes: not that set.")
+                    raise KactError(
+                        f"'{member.filename}' in {_URL} claims {member.file_size:,} bytes: not that set.",
+                        "Run again later.",
+                    )
                 place = target / parts[1] / parts[2] / parts[3]
                 place.parent.mkdir(parents=True, exist_ok=True)
                 place.write_bytes(opened.read(member))

@@ -43,7 +43,9 @@ def list_classes(folder: Path, wanted: Callable[[Path], bool] = lambda file: Tru
     try:
         inside = sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
     except OSError as error:
-        raise KactError(f"Cannot read the folder '{folder}': {error.strerror}.") from None
+        raise KactError(
+            f"Cannot read the folder '{folder}': {error.strerror}.", "Mend that, or give another folder."
+        ) from None
     return {entry.name: sorted(file for file in _files(entry) if wanted(file)) for entry in inside}
 
 

@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import Any
 
@@ -17,13 +16,17 @@ from kact.errors import KactError
 from kact.spec import choose
 from kact.tasks.cache import load_arrays
 from kact.tasks.load_tagged import load_tagged
-from kact.tasks.split import TRAINED_ON, stratified_cut, stratified_order
+from kact.tasks.split import (
+    SUBSET_SEED,
+    TRAINED_ON,
+    VALIDATION_SEED,
+    check_fraction,
+    check_train_examples,
+    stratified_cut,
+    stratified_order,
+)
 from kact.tasks.tagging import TaggedData, TaggingTask
 from kact.tasks.task import Split, Task, TaskData
-
-# Fixed, and apart from an experiment's seed: every run of a task, whoever makes it, has the same validation examples.
-VALIDATION_SEED = 20170612
-SUBSET_SEED = 20160627
 
 
 def load_data(
@@ -48,7 +51,7 @@ def load_data(
     Raises:
         KactError: for a fraction or a number out of range, or data that is missing, damaged or not this task's.
     """
-    _check_fraction(validation_fraction)
+    check_fraction(validation_fraction)
     pooled = choose(train_on, TRAINED_ON, {}, "train_on") != "train"
     raw, version, fingerprint = load_arrays(task)
     smallest = int(np.bincount(raw.train_labels).min())
@@ -65,15 +68,16 @@ def load_data(
         validation_rows = np.asarray(raw.validation_rows)
         train_rows = np.setdiff1d(np.arange(len(raw.train_labels), dtype=np.int64), validation_rows)
     if train_examples is not None:
-        _check_train_examples(train_examples, len(task.labels), len(train_rows))
+        check_train_examples(train_examples, len(task.labels), len(train_rows), why=" (one a class)")
         order = stratified_order(raw.train_labels[train_rows], SUBSET_SEED)
         train_rows = np.sort(train_rows[order[:train_examples]])
+    train = Split(raw.train_inputs, raw.train_labels, train_rows)
     if task.mean is None:
-        mean, std = _mean_and_std(raw.train_inputs, train_rows)
+        mean, std = _mean_and_std(train)
         task = replace(task, mean=mean, std=std)
     return TaskData(
         task=task,
-        train=Split(raw.train_inputs, raw.train_labels, train_rows),
+        train=train,
         validation=Split(raw.train_inputs, raw.train_labels, validation_rows),
         test=Split(raw.test_inputs, raw.test_labels, np.arange(len(raw.test_labels), dtype=np.int64)),
         version=version,
@@ -115,31 +119,11 @@ def load_task(
     return load_tagged(task, data, **wanted) if isinstance(task, TaggingTask) else load_data(task, **wanted)
 
 
-def _mean_and_std(inputs: np.ndarray, rows: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _mean_and_std(train: Split) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return each channel's mean and standard deviation, from counts of its 256 values: the same on every machine."""
-    values, channels = np.arange(256), inputs.shape[-1]
-    counts = np.zeros((channels, 256), np.int64)
-    for row in rows:
-        for channel in range(channels):
-            counts[channel] += np.bincount(inputs[row, ..., channel].ravel(), minlength=256)
+    values, counts = np.arange(256), train.value_counts()
     share = counts / counts.sum(axis=1, keepdims=True)
     mean = share @ values
     spread = np.sqrt(share @ values**2 - mean**2)
     std = np.maximum(spread, 1.0)  # a channel without any contrast stays as it is
     return tuple(mean.tolist()), tuple(std.tolist())
-
-
-def _check_fraction(fraction: float) -> None:
-    is_number = isinstance(fraction, int | float | np.floating) and not isinstance(fraction, bool)
-    if not is_number or not math.isfinite(fraction) or not 0 < fraction <= 0.5:
-        raise KactError.parameter("validation_fraction", fraction, "a number above 0 and at most 0.5")
-
-
-def _check_train_examples(count: int, classes: int, available: int) -> None:
-    is_whole = isinstance(count, int | np.integer) and not isinstance(count, bool)
-    if not is_whole or not classes <= count <= available:
-        raise KactError.parameter(
-            "train_examples",
-            count,
-            f"a whole number from {classes} (one a class) to {available} (what the validation split leaves), or None",
-        )

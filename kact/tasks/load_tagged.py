@@ -18,14 +18,11 @@ import numpy as np
 
 from kact.errors import KactError
 from kact.spec import choose
-from kact.tasks.split import TRAINED_ON
+from kact.tasks.split import SUBSET_SEED, TRAINED_ON, VALIDATION_SEED, check_fraction, check_train_examples
 from kact.tasks.tagging import Sentences, TaggedData, TaggingTask
 
-# Fixed, and apart from an experiment's seed: every run has the same parts.
 _TEST_FRACTION = 0.2
-_TEST_SEED = 20111024
-_VALIDATION_SEED = 20170612
-_SUBSET_SEED = 20160627
+_TEST_SEED = 20111024  # fixed, and apart from an experiment's seed, as those of `kact.tasks.split`
 
 
 def load_tagged(
@@ -49,6 +46,7 @@ def load_tagged(
     Raises:
         KactError: if the data is missing, unusable, or too small to be cut.
     """
+    check_fraction(validation_fraction)
     pooled = choose(train_on, TRAINED_ON, {}, "train_on") != "train"
     parts = task.read(None if data is None else Path(data).expanduser())
     train, validation, test = parts.train, parts.validation, parts.test
@@ -58,16 +56,13 @@ def load_tagged(
         rest = validation or Sentences((), ())  # what has no validation part of its own is train already
         train, validation = Sentences(train.tokens + rest.tokens, train.tags + rest.tags), Sentences((), ())
     elif validation is None:
-        train, validation = _cut(train, validation_fraction, _VALIDATION_SEED, task.name)
+        train, validation = _cut(train, validation_fraction, VALIDATION_SEED, task.name)
     labels = task.labels or tuple(sorted({tag for tags in train.tags for tag in tags}))
     if len(labels) < 2:
         raise KactError(f"The training sentences of {task.name!r} have one tag only, {labels[0]!r}.", "Tag with two.")
     if train_examples is not None:
-        if not 1 <= train_examples <= len(train):
-            raise KactError.parameter(
-                "train_examples", train_examples, f"a whole number from 1 to {len(train)}, or None"
-            )
-        train = train.only(np.sort(_order(len(train), _SUBSET_SEED)[:train_examples]))
+        check_train_examples(train_examples, 1, len(train))
+        train = train.only(np.sort(_order(len(train), SUBSET_SEED)[:train_examples]))
     return TaggedData(
         task=dataclasses.replace(task, labels=labels),
         train=train,

@@ -8,17 +8,15 @@ The folder is `TFDS_DATA_DIR/downloads/manual`, TFDS's own place for files that 
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from kact.errors import KactError
-from kact.files import atomic, explained, sha256
+from kact.downloads import download
+from kact.files import explained, sha256
 from kact.tasks.prepared import data_dir
 
-_ANSWER_SECONDS = 10.0
 _log = logging.getLogger("kact")
 
 
@@ -53,29 +51,14 @@ class PublicFile:
         """
         place = self.place
         if not place.is_file():
-            self._fetch(place)
+            with explained(place):
+                place.parent.mkdir(parents=True, exist_ok=True)
+            download(
+                self.url,
+                place,
+                next_step=f"Lay it at '{place}' by hand, set TFDS_DATA_DIR to the folder that holds it, or go online.",
+                sha256_prefix=self.sha256,
+            )
         elif sha256(place) != self.sha256:
             _log.warning("%s is not the published file (its SHA-256 differs); it is used as it is.", place)
         return place
-
-    def _fetch(self, place: Path) -> None:
-        import requests
-
-        try:
-            with requests.get(self.url, timeout=_ANSWER_SECONDS) as response:
-                response.raise_for_status()
-                content = response.content
-        except requests.RequestException as error:
-            raise KactError(
-                f"'{place}' is not there, and {self.url} cannot be reached ({type(error).__name__}).",
-                "Lay the file there by hand, set TFDS_DATA_DIR to the folder that holds it, or connect to the network.",
-            ) from error
-        if hashlib.sha256(content).hexdigest() != self.sha256:
-            raise KactError(
-                f"What {self.url} gave is not the original file: its SHA-256 is not the recorded one.",
-                f"Lay the original at '{place}' by hand.",
-            )
-        with explained(place):
-            place.parent.mkdir(parents=True, exist_ok=True)
-        with atomic(place) as temporary:
-            temporary.write_bytes(content)

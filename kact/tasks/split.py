@@ -10,10 +10,41 @@ Only one draw is made, a permutation by PCG64, so that a split depends on as lit
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
+from kact.errors import KactError
+
+# Fixed, and apart from an experiment's seed: every run of a task, whoever makes it, has the same validation examples.
+VALIDATION_SEED = 20170612
+SUBSET_SEED = 20160627
 # What an experiment may train on. Where validation is trained on, nothing is left to choose by.
 TRAINED_ON = ("train", "train+validation")
+
+
+def check_fraction(fraction: float) -> None:
+    """Raise a `KactError` unless a validation split can be this share of the training examples."""
+    is_number = isinstance(fraction, int | float | np.floating) and not isinstance(fraction, bool)
+    if not is_number or not math.isfinite(fraction) or not 0 < fraction <= 0.5:
+        raise KactError.parameter("validation_fraction", fraction, "a number above 0 and at most 0.5")
+
+
+def check_train_examples(count: int, least: int, most: int, why: str = "") -> None:
+    """Raise a `KactError` unless so many training examples can be kept.
+
+    Args:
+        count: how many.
+        least, most: the ends of what is possible.
+        why: words behind the least, such as " (one a class)".
+    """
+    is_whole = isinstance(count, int | np.integer) and not isinstance(count, bool)
+    if not is_whole or not least <= count <= most:
+        raise KactError.parameter(
+            "train_examples",
+            count,
+            f"a whole number from {least}{why} to {most} (what the validation split leaves), or None",
+        )
 
 
 def stratified_cut(labels: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, NamedTuple
@@ -16,6 +17,8 @@ from numpy.typing import ArrayLike
 
 from kact.errors import KactError
 from kact.spec import Literal
+
+_BYTES_TOGETHER = 1 << 24  # of images that are looked at together
 
 
 class Identity(NamedTuple):
@@ -156,6 +159,17 @@ class Split:
         """
         rows = self.rows[np.asarray(indices, dtype=np.int64)]
         return np.asarray(self.inputs[rows]), np.asarray(self.labels[rows])
+
+    def value_counts(self) -> np.ndarray:
+        """Return how often each channel has each of its 256 values, `(channels, 256)` int64."""
+        channels = self.inputs.shape[-1]
+        counts = np.zeros((channels, 256), np.int64)
+        together = max(1, _BYTES_TOGETHER // math.prod(self.inputs.shape[1:]))
+        for begin in range(0, len(self.rows), together):
+            images = self.inputs[self.rows[begin : begin + together]]
+            for channel in range(channels):
+                counts[channel] += np.bincount(images[..., channel].ravel(), minlength=256)
+        return counts
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray]:
         """Return all of the split in order; a view of the base arrays where the split is all of them.

@@ -1,7 +1,5 @@
 """Figures of a task's data: samples of each class, and how often each class or tag comes.
 
-Colours are Matplotlib's `okabe_ito`, told apart with any colour vision; splits differ in pattern too.
-
 >>> counts = {"train": np.array([5, 5]), "validation": np.array([1, 2]), "test": np.array([2, 2])}
 >>> len(count_sheet(counts, ["ant", "bee"], title="made").axes)
 1
@@ -14,12 +12,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kact.plots.style import BLUE, GREEN, VERMILION, bare, lined, new_figure
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 MOST_CLASSES = 40  # that a sheet of samples shows
-_HATCHES, _LINES = ("", "////", "\\\\\\\\"), ("-", "--", ":")
+_LOOKS = ((BLUE, "", "-"), (VERMILION, "////", "--"), (GREEN, "\\\\\\\\", ":"))  # colour, hatch and line of each split
 
 
 def sample_sheet(images: Sequence[np.ndarray], labels: Sequence[str], *, title: str) -> Figure:
@@ -30,8 +30,6 @@ def sample_sheet(images: Sequence[np.ndarray], labels: Sequence[str], *, title: 
         labels: the classes' names.
         title: of the figure.
     """
-    from matplotlib.figure import Figure
-
     images = images[:MOST_CLASSES]
     height, width = images[0].shape[1:3]
     gap, columns = max(1, height // 10), max(map(len, images))
@@ -40,13 +38,12 @@ def sample_sheet(images: Sequence[np.ndarray], labels: Sequence[str], *, title: 
         for j, image in enumerate(row):  # one picture of all of them: a hundred axes would take seconds to lay out
             top, left = i * (height + gap), j * (width + gap)
             sheet[top : top + height, left : left + width] = image
-    figure = Figure(figsize=(1.4 + 0.75 * columns, 0.5 + 0.78 * len(images)), layout="constrained", dpi=130)
+    figure = new_figure(1.4 + 0.75 * columns, 0.5 + 0.78 * len(images))
     more = f" (the first {MOST_CLASSES} of {len(labels)} classes)" if len(labels) > MOST_CLASSES else ""
     figure.suptitle(title + more, fontsize=10)
     axes = figure.subplots()
     axes.imshow(sheet, interpolation="nearest")
-    axes.spines[:].set_visible(False)
-    axes.set_xticks([])
+    bare(axes)
     axes.set_yticks(np.arange(len(images)) * (height + gap) + (height - 1) / 2, labels[: len(images)])
     axes.tick_params(length=0)
     return figure
@@ -70,19 +67,16 @@ def count_sheet(
     Returns:
         The figure. Shares, not counts, so that splits of different sizes can be compared.
     """
-    from matplotlib.figure import Figure
-
     panels = 2 if lengths else 1
-    figure = Figure(figsize=(5.2 * panels, max(3.0, 0.9 + 0.3 * len(labels))), layout="constrained", dpi=130)
+    figure = new_figure(5.2 * panels, max(3.0, 0.9 + 0.3 * len(labels)))
     figure.suptitle(title, fontsize=10)
     axes = figure.subplots(1, panels, squeeze=False)[0]
     _bars(axes[0], counts, labels)
     if lengths:
         _lengths(axes[1], lengths)
     for one in axes:
-        one.grid(True, alpha=0.3, linewidth=0.6)
+        lined(one)
         one.set_axisbelow(True)
-        one.spines[["top", "right"]].set_visible(False)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False, fontsize=8)
     return figure
 
@@ -90,9 +84,10 @@ def count_sheet(
 def _bars(axes: Axes, counts: Mapping[str, np.ndarray], labels: Sequence[str]) -> None:
     places, height = np.arange(len(labels)), 0.8 / len(counts)
     for index, (split, count) in enumerate(counts.items()):
+        colour, hatch, _ = _LOOKS[index % len(_LOOKS)]
         share = count / max(count.sum(), 1)
         at = places + (index - (len(counts) - 1) / 2) * height
-        axes.barh(at, share, height, label=split, color=_colour(index), hatch=_HATCHES[index % 3], edgecolor="white")
+        axes.barh(at, share, height, label=split, color=colour, hatch=hatch, edgecolor="white")
     axes.margins(y=0.01)
     axes.set_yticks(places, labels, fontsize=8)
     axes.invert_yaxis()
@@ -101,12 +96,7 @@ def _bars(axes: Axes, counts: Mapping[str, np.ndarray], labels: Sequence[str]) -
 
 def _lengths(axes: Axes, lengths: Mapping[str, np.ndarray]) -> None:
     for index, (split, one) in enumerate(lengths.items()):
-        axes.ecdf(one, label=split, color=_colour(index), linestyle=_LINES[index % 3], linewidth=1.4)
+        colour, _, line = _LOOKS[index % len(_LOOKS)]
+        axes.ecdf(one, label=split, color=colour, linestyle=line, linewidth=1.4)
     axes.set_xlabel("tokens of a sentence")
     axes.set_ylabel("share of sentences that are no longer")
-
-
-def _colour(index: int) -> tuple[float, ...]:
-    import matplotlib
-
-    return matplotlib.colormaps["okabe_ito"]((5, 6, 3)[index % 3])  # blue, vermilion, green

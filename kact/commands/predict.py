@@ -1,0 +1,97 @@
+"""`kact predict`: label images, or tag words, with a trained run."""
+
+import dataclasses
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from kact import backend
+from kact.errors import KactError
+
+if TYPE_CHECKING:
+    from kact.predict import TaggedToken
+
+
+def main(arguments: list[str]) -> int:
+    """Run `kact predict` and return its exit code."""
+    import tyro
+
+    def predict(
+        run: Annotated[str, tyro.conf.Positional, tyro.conf.arg(help="directory of a finished run")],
+        images: Annotated[
+            tuple[str, ...],
+            tyro.conf.Positional,
+            tyro.conf.arg(help="image files; for a tagger, files with a text a line, or - for standard input"),
+        ] = (),
+        text: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(help="a text to tag")] = (),
+        gold: Annotated[
+            str | None, tyro.conf.arg(metavar="FILE", help="score a tagger on `token TAB tag` lines instead")
+        ] = None,
+        json_: Annotated[bool, tyro.conf.arg(name="json", help="print one JSON object a line")] = False,
+        top: Annotated[int, tyro.conf.arg(help="labels to print an image")] = 3,
+    ) -> int:
+        """Label images with the model of a trained run, likeliest first; or tag the words of texts."""
+        backend.select_default()
+        from kact.predict import Predictor
+
+        if not images and not text and gold is None:
+            raise KactError("There is nothing to predict.", 'Give image files, or --text "..." for a tagger.')
+        predictor = Predictor(run)
+        if gold is not None:
+            _print_scores(predictor.score_tagged(gold), json_)
+            return 0
+        if text or predictor.task.input == "words":
+            texts = [*text, *(line for file in images for line in _lines(file))]
+            _print_tagged(texts, predictor.tag(texts), json_)
+            return 0
+        for image, found in zip(images, predictor.predict(images), strict=True):
+            ranked = list(found.probabilities.items())[: max(top, 1)]
+            if json_:
+                print(json.dumps({"image": image, "label": found.label, "probabilities": found.probabilities}))
+            else:
+                print(f"{image}: " + "  ".join(f"{label} {probability:.3f}" for label, probability in ranked))
+        return 0
+
+    return tyro.cli(predict, args=arguments, prog="kact predict")
+
+
+def _lines(file: str) -> list[str]:
+    """Return the lines of a text file, or of standard input for "-"."""
+    try:
+        content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        return content.decode("utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise KactError(f"Line {line} of '{file}' is not UTF-8 text.", "Save the file as UTF-8.") from None
+    except OSError as error:
+        raise KactError(
+            f"Cannot read '{file}': {error.strerror}.", "Give a text file, or - for standard input."
+        ) from None
+
+
+def _print_tagged(texts: Sequence[str], found: "Sequence[Sequence[TaggedToken]]", as_json: bool) -> None:
+    """Print token, tag and probability a line, with a blank line after each text; or one JSON object a text."""
+    for text, tokens in zip(texts, found, strict=True):
+        if as_json:
+            print(json.dumps({"text": text, "tokens": [dataclasses.asdict(one) for one in tokens]}))
+            continue
+        for one in tokens:
+            print(f"{one.token}\t{one.tag}\t{one.probability:.4f}")
+        print()
+
+
+def _print_scores(scores: dict[str, Any], as_json: bool) -> None:
+    """Print a tagger's scores on gold tags, in a line or as one JSON object."""
+    if as_json:
+        print(json.dumps(scores))
+        return
+    print(
+        f"accuracy {scores['accuracy']:.4f} of {scores['examples']:,} tokens  loss {scores['loss']:.4f}"
+        f"  macro F1 {scores['f1']:.4f}  sentences without an error {scores['sequence_accuracy']:.4f}"
+        f" of {scores['sentences']:,}"
+    )
+    if scores["unknown_tags"]:
+        named = ", ".join(f"{tag} ({count})" for tag, count in scores["unknown_tags"].items())
+        print(f"wrong in any case, as the run knows no such tags: {named}")
