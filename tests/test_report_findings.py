@@ -9,6 +9,7 @@ from kact import stats
 from kact.errors import KactError
 from kact.reports import page
 from kact.reports.answer import answer
+from kact.reports.bands import band
 from kact.reports.conditions import limits
 from kact.reports.findings import findings
 from kact.reports.material import Material
@@ -51,6 +52,15 @@ def test_too_few_seeds_for_any_difference_are_said_to_be_so():
     rows = [made_row({"activation": name}, seed, score) for name, seed, score in
             (("relu", 0, 0.1), ("relu", 1, 0.6), ("elu", 0, 0.7), ("elu", 1, 0.5))]  # fmt: skip
     assert answer(findings(material(rows)))[1].startswith("2 paired seeds are too few")
+
+
+def test_an_interval_ends_where_scores_do():
+    rows = [made_row({"activation": "relu"}, seed, score) for seed, score in ((0, 0.10), (1, 0.14))]
+    found = findings(material(rows, figures=("errors",)))
+    assert found.summaries[0].interval == (0.0, pytest.approx(0.374, abs=1e-3))  # Student's t begins at -0.134
+    assert "0 to 37" in page.compose(found).scores.rows[0]
+    drawn = band(rows, "validation_accuracy", 100.0, complement=True)
+    assert drawn.low.min() >= 0 and drawn.high.max() <= 100
 
 
 def test_failures_are_counted_and_their_seeds_left_out_of_pairs():
