@@ -87,7 +87,7 @@ def scores(found: Findings) -> Table:
         unit.header("95 % interval"),
         "n",
         "failed, diverged",
-        *(Unit.of(name).header(words) for name in beside for words in (f"test {field(name)}", "published")),
+        *(Unit.of(name).header(f"{kind} {field(name)}") for name in beside for kind in ("test", "published")),
         *(Unit.of(name).header(f"test {field(name)}") for name in loss),
         "training, s",
         *(["inference of 10,000, s"] if "inference_seconds" in rest else []),
