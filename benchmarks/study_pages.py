@@ -4,6 +4,8 @@ python -m benchmarks.study_pages cifar-lenet --quick             # into docs/res
 python -m benchmarks.study_pages mnist-linear-units --figures 4  # in full, into docs/results/studies/
 python -m benchmarks.study_pages runs/cifar-lenet-quick          # a page only, of a study that was run before
 
+With every page the list of all bundled studies, docs/results/README.md, is written anew.
+
 A study that was stopped goes on, and what its parts cost is added up. One worker of one thread, so that CPU seconds of
 two studies can be set side by side.
 """
@@ -13,6 +15,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import math
 import os
 import platform
 import subprocess
@@ -23,14 +26,29 @@ from typing import Any
 
 from kact.errors import KactError
 from kact.reports.findings import findings
-from kact.reports.page import compose, markdown
+from kact.reports.page import compose, escaped, markdown
 from kact.reports.sources import gather
 from kact.reports.write import write_figures
 from kact.studies.study import Study
+from kact.studies.study_file import study_names
 
 PAGES = Path("docs/results")
 _COST = "cost.json"
+_BUSY = 0.8  # of the time by the clock, that one worker has of a core if nobody else wants it
 _JPEG = "CIFAR-10 is a copy here whose images are JPEG (quality 75): accuracies run a little below the original's."
+
+_INDEX = """# Studies, and where their results are
+
+Each is a file of [kact/studies](../../kact/studies) and one command: `kact study run NAME`, or with `--quick` for its quick
+form, which takes minutes on 2 CPU cores, shows the shape of the answer, and proves nothing. `kact study show NAME` says
+what a study trains, and how long that will take. The numbers are those of the published studies; the others are our own.
+
+Most full studies are hours, or a GPU's work: the last column has those that were run. Single networks are in
+[MNIST](mnist.md), [tweets](tweets.md) and [transfer](transfer.md).
+
+| number | study | what | quick form | in full |
+| --- | --- | --- | --- | --- |
+"""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -52,6 +70,7 @@ def main(arguments: list[str] | None = None) -> int:
                 folder = Path(given.runs) / (f"{name}-quick" if given.quick else name)
                 run(name, folder, quick=given.quick)
             print(write_page(folder, given.figures))
+            write_index()
         except KactError as error:
             print(error, file=sys.stderr)
             return 1
@@ -98,6 +117,21 @@ def write_page(folder: Path, figures: int) -> Path:
     return path
 
 
+def write_index() -> Path:
+    """Write the list of bundled studies with the pages that are there, in the order of their numbers, and return it."""
+    rows = []
+    for study in sorted(map(Study.load, study_names()), key=lambda study: (study.study or "0", study.name)):
+        pages = [f"[{words}]({place})" if (PAGES / place).is_file() else "" for words, place in _places(study.name)]
+        rows.append(f"| {study.study} | `{study.name}` | {escaped(study.title)} | {' | '.join(pages)} |")
+    path = PAGES / "README.md"
+    path.write_text(_INDEX + "\n".join(rows) + "\n")
+    return path
+
+
+def _places(name: str) -> tuple[tuple[str, str], ...]:
+    return ("quick", f"quick/{name}.md"), ("in full", f"studies/{name}.md")
+
+
 def _origin(study: Study, folder: Path) -> str:
     """Return the command, its cost and the data's blemish, as Markdown."""
     cost = _cost(folder)
@@ -106,6 +140,7 @@ def _origin(study: Study, folder: Path) -> str:
     if cost:
         cpu = f"{cost['cpu_seconds']:.0f} s of CPU, " if "cpu_seconds" in cost else ""
         told += f": {cpu}{cost['wall_seconds']:.0f} s by the clock, on {cost['machine']}"
+        told += " that other work used too" * (cost.get("cpu_seconds", math.inf) < _BUSY * cost["wall_seconds"])
     jpeg = f" {_JPEG}" * str(study.base["task"]).startswith("cifar10")
     return f"{told}.{jpeg}\n"
 

@@ -7,6 +7,7 @@ from kact import stats
 from kact.errors import KactError
 from kact.reports import page
 from kact.reports.answer import answer
+from kact.reports.bands import band
 from kact.reports.conditions import limits
 from kact.reports.findings import findings
 from kact.reports.material import Material
@@ -49,6 +50,15 @@ def test_too_few_seeds_for_any_difference_are_said_to_be_so():
     assert answer(findings(material(rows)))[1].startswith("2 paired seeds are too few")
 
 
+def test_an_interval_ends_where_scores_do():
+    rows = [made_row({"activation": "relu"}, seed, score) for seed, score in ((0, 0.10), (1, 0.14))]
+    found = findings(material(rows, figures=("errors",)))
+    assert found.summaries[0].interval == (0.0, pytest.approx(0.374, abs=1e-3))  # Student's t begins at -0.134
+    assert "0 to 37" in page.compose(found).scores.rows[0]
+    drawn = band(rows, "validation_accuracy", 100.0, complement=True)
+    assert drawn.low.min() >= 0 and drawn.high.max() <= 100
+
+
 def test_failures_are_counted_and_their_seeds_left_out_of_pairs():
     rows = made_rows({"relu": 0.6, "elu": 0.7})
     rows[0] = made_row({"activation": "relu"}, 0, None, status="diverged")
@@ -80,6 +90,11 @@ def test_cells_of_a_grid_are_compared_within_their_place():
     assert [place.name for place in found.places] == ["batch size 16", "batch size 64"]
     assert len(found.comparisons) == 6 and found.best_cell.others == {"batch_size": 64}
     assert "Over 2 values of batch size" in answer(found)[0] and "at batch size 64" in answer(found)[0]
+    alike = [
+        row for size in (16, 64) for row in made_rows({"relu": 0.6, "elu": 0.6}, cell={"batch_size": size}, seeds=2)
+    ]
+    told = answer(findings(material(alike, factors={"batch_size": (16, 64), "activation": ("relu", "elu")})))[0]
+    assert "in none of them can it be told from all others, and none of 2 comparisons in all shows a" in told
 
 
 def test_tasks_are_put_together_and_ranked():

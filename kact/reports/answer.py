@@ -66,9 +66,12 @@ def _verdicts(found: Findings, told: list[Place]) -> str:
     """Say of several tables which is best how often, and how many comparisons found anything."""
     apart, total = sum(one.detected for one in found.comparisons), len(found.comparisons)
     clear = sum(bool(place.against_best) and all(one.detected for one in place.against_best) for place in told)
+    often = f"{clear} of {len(told)} times it can" if clear else "in none of them can it"
+    many = f"{apart} of {counted(total, 'comparison')}" if apart else f"none of {counted(total, 'comparison')}"
+    shows = "shows" if apart < 2 else "show"
     return (
-        f"{_wins(found, told)}{_best_of_all(found)}; {clear} of {len(told)} times it can be told from all others, and"
-        f" of {counted(total, 'comparison')} in all, {apart} show a detectable difference."
+        f"{_wins(found, told)}{_best_of_all(found)}; {often} be told from all others, and {many} in all"
+        f" {shows} a detectable difference."
     )
 
 

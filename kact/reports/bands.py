@@ -19,6 +19,7 @@ from kact.errors import KactError
 from kact.history import read_rows
 from kact.plots.epochs import Band
 from kact.reports.material import Material
+from kact.reports.numbers import possible
 from kact.runs import checked
 from kact.studies.row import ResultRow
 
@@ -52,7 +53,9 @@ def band_of(histories: Sequence[History], column: str, scale: float = 1.0, *, co
         row[: len(values)] = values[:last]
     table = scale * (1 - table if complement else table)
     found = [stats.mean_interval(epoch[np.isfinite(epoch)]) for epoch in table.T]
+    least, greatest = possible(column.rpartition("_")[2])
     ends = np.array([one.interval or (np.nan, np.nan) for one in found])  # (epochs, 2)
+    ends = np.clip(ends, scale * least, scale * greatest)
     means = np.array([one.estimate for one in found])
     return Band(np.arange(1, last + 1), means, ends[:, 0], ends[:, 1], len(columns))
 

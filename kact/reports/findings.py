@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ import numpy as np
 from kact import stats
 from kact.errors import KactError
 from kact.reports.material import Cell, Material
-from kact.reports.numbers import FRACTIONS, Unit, decimals_for
+from kact.reports.numbers import FRACTIONS, Unit, decimals_for, possible
 from kact.stats import Comparison, Pairwise, Summary
 
 ONE_POINT = 0.01
@@ -30,7 +31,7 @@ class Place:
     Attributes:
         name: the other factors in words; "" where there are none.
         cells: in the order of the compared factor's values.
-        summaries: of each cell's test scores, by its name.
+        summaries: of each cell's test scores, by its name; an interval ends where a score has to.
         pairwise: each with each, the better mean first.
     """
 
@@ -139,11 +140,19 @@ def _place(name: str, cells: tuple[Cell, ...], material: Material, detect: float
             "Give them names of their own: label.NAME in a [[zip]].",
         )
     _, scores = stats.aligned(by_seed)
-    summaries = {one: stats.summary(values) for one, values in scores.items()}
+    summaries = {one: _within(stats.summary(values), material.score) for one, values in scores.items()}
     sign = -1 if material.higher_is_better else 1
     ranked = sorted((one for one in scores if summaries[one].n), key=lambda one: sign * summaries[one].estimate)
     generator = np.random.default_rng(_SEED)
     return Place(name, cells, summaries, stats.pairwise({one: scores[one] for one in ranked}, generator, detect=detect))
+
+
+def _within(one: Summary, score: str) -> Summary:
+    """Return a sum whose interval has nothing in it that the mean cannot be, as Student's t has with few seeds."""
+    if one.interval is None:
+        return one
+    low, high = np.clip(one.interval, *possible(score)).tolist()
+    return dataclasses.replace(one, interval=(low, high))
 
 
 def _typical(material: Material) -> float:

@@ -68,6 +68,16 @@ class Unit:
         return f"{number} {word}".rstrip()
 
 
+def possible(score: str) -> tuple[float, float]:
+    """Return the least and the greatest value that a score can have.
+
+    Example:
+        >>> possible("f1"), possible("loss")
+        ((0.0, 1.0), (0.0, inf))
+    """
+    return (0.0, 1.0 if score in FRACTIONS else math.inf)
+
+
 def decimals_for(*half_widths: float, otherwise: int = 2) -> int:
     """Return how many decimals a column gets: two digits of the median half-width of its intervals.
 

@@ -87,7 +87,7 @@ def scores(found: Findings) -> Table:
         unit.header("95 % interval"),
         "n",
         "failed, diverged",
-        *(Unit.of(name).header(words) for name in beside for words in (f"test {field(name)}", "published")),
+        *(Unit.of(name).header(f"{kind} {field(name)}") for name in beside for kind in ("test", "published")),
         *(Unit.of(name).header(f"test {field(name)}") for name in loss),
         "training, s",
         *(["inference of 10,000, s"] if "inference_seconds" in rest else []),
@@ -95,8 +95,8 @@ def scores(found: Findings) -> Table:
     )
     note = (
         f"Mean over seeds of the score on test, of {material.kept}; sd between seeds (n − 1); interval of the mean:"
-        " Student's t. n counts runs with a score; a run that diverged counts where it had kept weights before."
-        " Training: median over the runs that came to their end."
+        " Student's t, cut where no score can be. n counts runs with a score; a run that diverged counts where it had"
+        " kept weights before. Training: median over the runs that came to their end."
     )
     title = f"Test {field(material.score)} and what else was measured"
     return Table(title, columns, tuple(rows), len(material.factors), note)
