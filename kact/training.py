@@ -21,7 +21,7 @@ from kact.errors import KactError
 from kact.experiment import Experiment
 from kact.files import atomic
 from kact.models import layers_of
-from kact.runs import Checkpoint, Row, Run, RunDirectory
+from kact.runs import Checkpoint, Row, Run, RunDirectory, without_checkpoint
 from kact.scores import loss_and_accuracy, score, tag_scores
 from kact.stopping import best_epoch, stopped_by
 from kact.tasks import TaskData
@@ -278,7 +278,7 @@ def _assign(variables: Sequence[Any], values: Sequence[np.ndarray], path: Path) 
     if [tuple(variable.shape) for variable in variables] != [value.shape for value in values]:
         raise KactError(
             f"'{path}' was written by another version of kact or Keras: its arrays do not fit this model.",
-            "Delete it to train this run from its beginning.",
+            without_checkpoint(path),
         )
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
