@@ -105,4 +105,11 @@ class Checkpoint:
 
 
 def _damaged_checkpoint(path: Path) -> KactError:
-    return KactError(f"The checkpoint '{path}' is damaged.", "Delete it to train this run from its beginning.")
+    return KactError(f"The checkpoint '{path}' is damaged.", without_checkpoint(path))
+
+
+def without_checkpoint(path: Path) -> str:
+    """Return what to do where a run's checkpoint cannot be used, in words."""
+    if path.with_name("metrics.json").is_file():  # the run is finished, and as it is nothing would be written
+        return "Delete it and the run's metrics.json, and give its training command again: it is trained anew."
+    return "Delete it to train this run from its beginning."

@@ -54,24 +54,24 @@ def train_command(arguments: Sequence[str], program: str = "python -m kact.train
         console = progress.Console(options.quiet)
         tracked = None if options.track is None else Tracked(options.track, console)
         try:
-            finished = train.run(
-                experiment,
-                out=options.out,
-                device=options.device,
-                engine=options.engine,
-                progress=tracked or console,
-                continue_from=options.continue_from,
-                diagnose=options.diagnose,
-            )
-            if tracked is not None:
-                tracked.finished(finished)
+            with console:
+                finished = train.run(
+                    experiment,
+                    out=options.out,
+                    device=options.device,
+                    engine=options.engine,
+                    progress=tracked or console,
+                    continue_from=options.continue_from,
+                    diagnose=options.diagnose,
+                )
+                if tracked is not None:
+                    tracked.finished(finished)
         except KeyboardInterrupt:
             command = shlex.join([*program.split(), *arguments])
             raise KeyboardInterrupt(
                 f"Stopped; {console.epochs_done} of {experiment.epochs} epochs are safe. Go on with:\n  {command}"
             ) from None
         finally:
-            console.close()
             if tracked is not None:
                 tracked.close()
         print(describe.summary(finished))

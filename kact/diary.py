@@ -83,7 +83,8 @@ class Diary:
         if self._digests.exists() and digest not in self._digests.read_text(encoding="utf-8", errors="replace"):
             raise KactError(
                 f"'{self.path}' is damaged: its checksum does not fit its content.",
-                "Delete it and give the command again: the diary then begins after the epochs that are done.",
+                f"Delete it and the file '{self.path.with_name('checkpoint.npz')}', and give the command again: "
+                "the run is trained from its beginning.",
             )
 
 

@@ -125,8 +125,7 @@ class Experiment:
     @property
     def hash(self) -> str:
         """SHA-256 of everything but the seed: the same on every machine and version of Python."""
-        described = {key: value for key, value in self.to_dict().items() if key != "seed"}
-        return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
+        return _hash(self.to_dict())
 
     @property
     def label(self) -> str:
@@ -189,8 +188,22 @@ class Experiment:
         Raises:
             KactError: if the file cannot be read, is not TOML, or describes no usable experiment.
         """
+        path = Path(path)
+        label = _LABELLED.search(path.absolute().parent.name) if path.name == "experiment.toml" else None
         try:
-            text = Path(path).read_text(encoding="utf-8")
+            made = cls._read(path)
+        except KactError as error:  # said in its own words where it is what the run wrote, or was written by hand
+            if label is None or not path.is_file() or _as_labelled(path, label[0]):
+                raise
+            raise _damaged(path) from error
+        if label is not None and label[0] != f"-{made.hash[:8]}-seed{made.seed}":
+            raise _damaged(path)
+        return made
+
+    @classmethod
+    def _read(cls, path: Path) -> Experiment:
+        try:
+            text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
             raise KactError(f"Cannot read the experiment '{path}': {reason}.", "Give a TOML file.") from None
@@ -201,18 +214,30 @@ class Experiment:
                 f"'{path}' is damaged: {error}.",
                 "If you changed it on purpose, delete its last line; else make it anew.",
             ) from None
-        made = cls.from_toml(text, f"'{path}'")
-        made._check_place(Path(path))
-        return made
+        return cls.from_toml(text, f"'{path}'")
 
-    def _check_place(self, path: Path) -> None:
-        """Raise if it was read from a run's directory whose name, which ends in hash and seed, is another's."""
-        named = _LABELLED.search(path.absolute().parent.name) if path.name == "experiment.toml" else None
-        if named is not None and named[0] != f"-{self.hash[:8]}-seed{self.seed}":
-            raise KactError(
-                f"'{path}' is damaged: it holds another experiment than the one its directory is named after.",
-                "Delete it and give the run's training command again; a changed experiment belongs elsewhere.",
-            )
+
+def _as_labelled(path: Path, label: str) -> bool:
+    """Return whether the experiment in a run's directory is the one that its name tells of, usable here or not."""
+    try:
+        given = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError:  # nothing is known of it
+        return True
+    except (ValueError, RecursionError):
+        return False
+    return label == f"-{_hash(given)[:8]}-seed{given.get('seed')}"
+
+
+def _hash(given: Mapping[str, Any]) -> str:
+    described = {key: value for key, value in given.items() if key != "seed"}
+    return hashlib.sha256(json.dumps(described, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _damaged(path: Path) -> KactError:
+    return KactError(
+        f"'{path}' is damaged: it does not hold the experiment that its directory is named after.",
+        "Delete it and give the run's training command again; a changed experiment belongs elsewhere.",
+    )
 
 
 def default_model(task: str, backbone: str | None) -> Model:

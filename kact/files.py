@@ -1,10 +1,11 @@
-"""Files that are whole or not there: written beside their place, flushed to the disk, then moved into it."""
+"""Files that are whole or not there, written beside their place, flushed and moved into it; and locks to wait for."""
 
 from __future__ import annotations
 
 import contextlib
 import glob
 import hashlib
+import logging
 import os
 import tokenize
 import zipfile
@@ -19,6 +20,8 @@ DAMAGED_ARRAYS = (
     OSError, ValueError, KeyError, TypeError, EOFError, SyntaxError, ArithmeticError, NotImplementedError,
     zipfile.BadZipFile, zlib.error, tokenize.TokenError,
 )  # fmt: skip
+_SILENT_SECONDS = 10.0  # that somebody waits without being told for what
+_log = logging.getLogger("kact")
 
 
 @contextlib.contextmanager
@@ -80,6 +83,30 @@ def explained(path: Path) -> Iterator[None]:
             f"Cannot write '{path}': {error.strerror or error}.",
             "Free some space or choose another place; what was finished before is kept.",
         ) from error
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock file for the length of the block; whoever waits long for another process is told so.
+
+    Raises:
+        OSError: if the file cannot be written.
+        NotImplementedError: where the file system knows no locks.
+    """
+    import filelock
+
+    lock = filelock.FileLock(path)
+    try:
+        lock.acquire(timeout=_SILENT_SECONDS)
+    except filelock.Timeout:
+        _log.warning(
+            "Another process has locked '%s'; waiting for it. If it is stopped, let it go on, or end it.", path
+        )
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def sha256(path: Path) -> str:

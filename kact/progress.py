@@ -6,7 +6,8 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Any, Protocol
+from types import TracebackType
+from typing import Any, Protocol, Self
 
 from tqdm import tqdm
 
@@ -30,8 +31,10 @@ class Progress(Protocol):
 class Console:
     """Tells the terminal, or a log file, how a run gets on, and ends it between two batches when a signal asks for it.
 
-    While a run trains, Ctrl-C and SIGTERM only leave a note, as an exception raised in the middle of a backend's own
-    code may be swallowed there. A second one ends the process at once; what is on disk is whole at any moment.
+    A `with` block around the run is what signals are taken for. In it, Ctrl-C and SIGTERM leave a note, as an exception
+    raised in the middle of a backend's own code may be swallowed there: it ends in `KeyboardInterrupt` at the next
+    batch, or with the run where there is none; before training begins, at once as well. A second signal ends the
+    process; what is on disk is whole at any moment.
 
     Args:
         quiet: print nothing.
@@ -44,13 +47,28 @@ class Console:
         self.quiet = quiet
         self.epochs_done = 0
         self._bar: tqdm | None = None
+        self._training = False
         self._stop = False
         self._handlers: dict[signal.Signals, Any] = {}
 
-    def started(self, experiment: Experiment, directory: Path, device: str, epochs_done: int) -> None:
-        self.epochs_done = epochs_done
+    def __enter__(self) -> Self:
         for blow in (signal.SIGINT, signal.SIGTERM):
             self._handlers[blow] = signal.signal(blow, self._ask_to_stop)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self._close_bar()
+        for blow, handler in self._handlers.items():
+            signal.signal(blow, handler)
+        self._handlers.clear()
+        if self._stop and kind is not KeyboardInterrupt:
+            raise KeyboardInterrupt
+
+    def started(self, experiment: Experiment, directory: Path, device: str, epochs_done: int) -> None:
+        self.epochs_done = epochs_done
+        self._training = True
         again = f", going on after epoch {epochs_done}" if epochs_done else ""
         self._say(f"Training {experiment.label} on {device}{again}.")
 
@@ -72,13 +90,6 @@ class Console:
             f"{_validation(row)}  {seconds:.1f} s"
         )
 
-    def close(self) -> None:
-        """Take the bar off the screen, and give the signals back to whoever had them."""
-        self._close_bar()
-        for blow, handler in self._handlers.items():
-            signal.signal(blow, handler)
-        self._handlers.clear()
-
     def _close_bar(self) -> None:
         if self._bar is not None:
             self._bar.close()
@@ -92,6 +103,8 @@ class Console:
         if self._stop:
             os._exit(130)
         self._stop = True
+        if not self._training:
+            raise KeyboardInterrupt
 
 
 def _validation(row: Row) -> str:

@@ -55,11 +55,12 @@ def run(
     """
     directory = RunDirectory(Path(out) / experiment.label)
     if directory.finished and Run.load(directory.path).experiment == experiment:
+        found = Run.load(directory.path)
         if diagnose:
             from kact.diary import read_diary
 
-            read_diary(directory.path / "diagnostics.csv")  # says how to get one
-        return Run.load(directory.path)
+            read_diary(found.file("diagnostics.csv"))  # says how to get one
+        return found
     backend.check_training()
     with (
         backend.run_settings(device, experiment.precision) as device_used,

@@ -17,7 +17,7 @@ import numpy as np
 
 from kact import backend, losses, optimizers
 from kact.assembly import build_network, epoch_batches, load_arrays_of
-from kact.checkpoint import Checkpoint
+from kact.checkpoint import Checkpoint, without_checkpoint
 from kact.errors import KactError
 from kact.experiment import Experiment
 from kact.files import atomic
@@ -294,7 +294,7 @@ def _assign(variables: Sequence[Any], values: Sequence[np.ndarray], path: Path) 
     if [tuple(variable.shape) for variable in variables] != [value.shape for value in values]:
         raise KactError(
             f"'{path}' was written by another version of kact or Keras: its arrays do not fit this model.",
-            "Delete it to train this run from its beginning.",
+            without_checkpoint(path),
         )
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)

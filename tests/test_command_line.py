@@ -14,10 +14,14 @@ import pytest
 
 from kact import __main__ as command
 from kact.command_line import guarded, parse_train
+from kact.errors import KactError
 from kact.experiment import Experiment
 from kact.models import CNN, MODELS, build_model
+from kact.progress import Console
 from kact.runs import Run
 from kact.tasks import get_record
+from kact.train import run
+from kact.training import Training
 
 ROOT = Path(__file__).parents[1]
 QUICK = ["--epochs", "1", "--train-examples", "200"]
@@ -228,6 +232,35 @@ def test_an_interrupt_ends_politely_and_the_command_that_it_names_goes_on(tmp_pa
         process.send_signal(blow)  # while the backend still compiles, whose own code may swallow exceptions
         process.communicate(timeout=120)
     assert process.returncode == 130
+
+
+@pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_that_a_backend_swallowed_is_not_forgotten(tmp_path, blow):
+    with pytest.raises(KeyboardInterrupt), Console(quiet=True) as console:
+        with contextlib.suppress(KeyboardInterrupt):
+            os.kill(os.getpid(), blow)
+        run(Experiment(epochs=10_000, train_examples=200), out=tmp_path, progress=console)
+    assert console.epochs_done == 0
+
+
+@pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("failure", [None, KactError("The disk is full.")])
+def test_an_interrupt_after_the_last_batch_is_not_forgotten(tmp_path, monkeypatch, blow, failure):
+    """Whoever would go on with another run, as a search does, has to hear of it."""
+    finish = Training.finish
+
+    def interrupted(training):
+        os.kill(os.getpid(), blow)
+        finish(training)
+        if failure is not None:
+            raise failure
+
+    monkeypatch.setattr(Training, "finish", interrupted)
+    before = signal.getsignal(blow)
+    with pytest.raises(KeyboardInterrupt), Console(quiet=True) as console:
+        run(Experiment(epochs=1, train_examples=200), out=tmp_path, progress=console)
+    assert signal.getsignal(blow) == before
+    assert Run.load(next(tmp_path.iterdir())).metrics["epochs"] == 1
 
 
 @pytest.mark.parametrize(

@@ -273,8 +273,23 @@ def test_a_diary_with_a_changed_number_is_not_gone_on_with(tmp_path):
     path.write_text(path.read_text().replace("0.5", "0.6"))
     with pytest.raises(KactError, match=r"(?s)checksum does not fit.*Delete it"):
         diary.Diary(path, 1)
-    path.unlink()
-    assert diary.Diary(path, 1).records == []
+
+
+def test_after_what_a_damaged_diary_tells_to_do_it_is_whole_again(tmp_path):
+    whole = run(SMALL, out=tmp_path, diagnose=True)
+    file, before = whole.path / "diagnostics.csv", (whole.path / "diagnostics.csv").read_bytes()
+    file.write_bytes(before.replace(b"0.", b"1.", 1))
+    with pytest.raises(
+        KactError, match=r"diagnostics\.csv' is missing or damaged(?s:.*)Delete the run's metrics\.json"
+    ):
+        run(SMALL, out=tmp_path, diagnose=True)
+    (whole.path / "metrics.json").unlink()
+    with pytest.raises(KactError, match=r"Delete it and the file '.*checkpoint\.npz'"):
+        run(SMALL, out=tmp_path, diagnose=True)
+    for name in ("diagnostics.csv", "checkpoint.npz"):
+        (whole.path / name).unlink()
+    again = run(SMALL, out=tmp_path, diagnose=True)
+    assert file.read_bytes() == before and again.history == whole.history
 
 
 def test_a_finished_run_is_not_diagnosed_afterwards(tmp_path):

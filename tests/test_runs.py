@@ -1,5 +1,6 @@
 """Run directories: whole after any crash, believed only when whole, one process at a time."""
 
+import hashlib
 import json
 import multiprocessing
 import os
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tomli_w
 
 from kact.checkpoint import Checkpoint
 from kact.errors import KactError
@@ -69,6 +71,28 @@ def test_a_truncated_checkpoint_is_named_and_a_new_start_offered(copy, length):
         run(SMALL, out=copy.parent)
 
 
+def test_a_damaged_checkpoint_of_a_finished_run_tells_of_all_that_keeps_it_from_being_made_anew(copy, finished):
+    (copy / "checkpoint.npz").write_bytes(b"PK")
+    with pytest.raises(KactError, match=r"Delete it and the run's metrics\.json, and give its training command"):
+        Checkpoint.load(copy / "checkpoint.npz")
+    for name in ("checkpoint.npz", "metrics.json"):
+        (copy / name).unlink()
+    assert run(SMALL, out=copy.parent).history == finished.history
+    assert Checkpoint.load(copy / "checkpoint.npz").history == finished.history
+
+
+def test_an_experiment_that_cannot_be_used_here_is_not_called_damaged(tmp_path):
+    """As one of a later version of kact, whose hash is that of all that it says."""
+    there = {**SMALL.to_dict(), "telepathy": True}
+    described = {key: value for key, value in there.items() if key != "seed"}
+    digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
+    file = tmp_path / f"digits-mlp-relu-{digest[:8]}-seed{SMALL.seed}" / "experiment.toml"
+    file.parent.mkdir()
+    file.write_text(tomli_w.dumps(there))
+    with pytest.raises(KactError, match="telepathy"):
+        Experiment.load(file)
+
+
 def test_a_run_that_died_before_its_metrics_is_finished_without_training(copy, finished):
     (copy / "metrics.json").unlink()
     (copy / "model.keras").unlink()
@@ -79,7 +103,7 @@ def test_a_run_that_died_before_its_metrics_is_finished_without_training(copy, f
 
 def test_a_run_of_another_experiment_is_refused(copy):
     (copy / "experiment.toml").write_text(SMALL.replace(epochs=9).to_toml())
-    with pytest.raises(KactError, match="another experiment"):
+    with pytest.raises(KactError, match="does not hold the experiment"):
         run(SMALL, out=copy.parent)
 
 
@@ -98,11 +122,17 @@ def test_damaged_files_of_a_finished_run_are_named(copy):
         Run.load(copy / "nowhere")
 
 
+DAMAGED = ("l2 = 1.0", "l2 = 0?0", "l2 = 8e99", "l2 = -1.0", "k2 = 0.0", "l2 = '\x00'")
+
+
 def test_no_changed_number_of_a_finished_run_is_believed(copy):
     for name, before, after, named in (
         ("metrics.json", '"epochs": 2', '"epochs": 1', r"metrics\.json' is damaged: its checksum"),
         ("history.csv", "epoch", "epocH", r"history\.csv' is missing or damaged"),
-        ("experiment.toml", "l2 = 0.0", "l2 = 1.0", r"experiment\.toml' is damaged: it holds another experiment"),
+        *[
+            ("experiment.toml", "l2 = 0.0", other, r"experiment\.toml' is damaged: it does not hold the exper")
+            for other in DAMAGED
+        ],
     ):
         whole = (copy / name).read_text()
         (copy / name).write_text(whole.replace(before, after, 1))

@@ -7,9 +7,11 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
+import filelock
 import numpy as np
 import pytest
 
@@ -297,6 +299,23 @@ def test_processes_at_once_decode_once_and_read_the_same(tmp_path):
     assert len({output for output, _ in results}) == 1
     assert results[0][0].startswith("memmap") and results[0][0].split()[-1] == str(2000 * 32 * 32 * 3)
     assert (tmp_path / "journal").read_text() == "read\n"
+
+
+def test_who_waits_long_for_another_process_is_told_and_waits_on(cache, caplog, monkeypatch):
+    monkeypatch.setattr("kact.files._SILENT_SECONDS", 0.1)
+    source = Source()
+    load_arrays(source.task())
+    (only_folder(cache) / "manifest.json").unlink()
+    lock = f"{only_folder(cache)}.lock"
+    with filelock.FileLock(lock):
+        waiting = threading.Thread(target=load_arrays, args=[source.task()])
+        waiting.start()
+        while not caplog.messages:
+            time.sleep(0.01)
+        assert waiting.is_alive() and source.reads == 1
+    waiting.join()
+    assert [lock in said and "Another process" in said for said in caplog.messages] == [True]
+    assert source.reads == 2
 
 
 def test_a_reader_never_sees_a_cache_half_rebuilt(cache, caplog):

@@ -90,11 +90,9 @@ def measure(base: Experiment, project: Path, device: str) -> Pace:
     kact.load_task(
         base.task, validation_fraction=base.validation_fraction, train_examples=base.train_examples, data=base.data
     )  # what is decoded once is not counted
-    watch, asked = _Stopwatch(), time.perf_counter()
-    try:
+    asked = time.perf_counter()
+    with _Stopwatch() as watch:
         kact.run(base.replace(epochs=1), out=project / "probe", device=device, progress=watch)
-    finally:
-        watch.close()
     pace = Pace(watch.began - asked, watch.ended - watch.began, time.perf_counter() - watch.ended)
     with atomic(file) as temporary:
         temporary.write_text(sealed_json(asdict(pace)), encoding="utf-8")

@@ -135,11 +135,8 @@ def make_runs(jobs: Sequence[Job], device: str, again: bool) -> int:
 
 def make_run(job: Job, device: str) -> None:
     """Train one run to its end."""
-    console = Console(quiet=True)
-    try:
+    with Console(quiet=True) as console:
         kact.run(job.experiment, out=job.out, device=device, progress=console)
-    finally:
-        console.close()
 
 
 def conclude(plan: Plan, place: Place, trials: Sequence[Trial], count: int) -> Final:

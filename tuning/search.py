@@ -133,10 +133,12 @@ def execute(experiment: Experiment, place: Place, continue_from: Path | None = N
     Raises:
         keras_tuner.errors.FatalError: if it could not be written.
     """
-    console = Console(quiet=True)  # lets Ctrl-C in between two batches
     try:
         RunDirectory(place.runs / experiment.label).drop_damaged()
-        run = kact.run(experiment, out=place.runs, device=place.device, progress=console, continue_from=continue_from)
+        with Console(quiet=True) as console:  # lets Ctrl-C in between two batches
+            run = kact.run(
+                experiment, out=place.runs, device=place.device, progress=console, continue_from=continue_from
+            )
     except KactError as error:
         if isinstance(error.__cause__, OSError):
             raise keras_tuner.errors.FatalError(str(error)) from error
@@ -144,8 +146,6 @@ def execute(experiment: Experiment, place: Place, continue_from: Path | None = N
     except Exception as error:  # whatever a backend or somebody's own activation raises is this trial's failure alone
         traceback.print_exc()
         return Execution(experiment.seed, "failed", error=f"{type(error).__name__}: {error}")
-    finally:
-        console.close()
     return Execution.of(run, place.project)
 
 

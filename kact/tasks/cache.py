@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kact.errors import KactError
-from kact.files import DAMAGED_ARRAYS
+from kact.files import DAMAGED_ARRAYS, locked
 from kact.tasks.task import RawArrays, Task
 
 _MANIFEST = "manifest.json"
@@ -71,12 +71,10 @@ def load_arrays(task: Task) -> Loaded:
     with contextlib.suppress(_Damaged):  # no lock here: a sound cache may lie in a folder that cannot be written
         if cached := _open(folder):
             return Loaded(cached[0], version, _fingerprint(cached[1]))
-    import filelock
-
     with contextlib.ExitStack() as held:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            held.enter_context(filelock.FileLock(f"{folder}.lock"))
+            held.enter_context(locked(folder.with_name(f"{folder.name}.lock")))
         except (OSError, NotImplementedError) as error:  # the latter where a file system knows no locks
             return _uncached(task, version, f"{root} cannot be used: {getattr(error, 'strerror', None) or error}")
         return _fill(task, folder, version)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kact.errors import KactError
+from kact.files import locked
 
 if TYPE_CHECKING:
     from kact.tasks.prepared import PreparedSet
@@ -37,7 +38,6 @@ def prepare(prepared_set: PreparedSet, root: Path, manual: Path) -> None:
     Raises:
         KactError: without a network, with a file whose checksum is wrong, or where `root` cannot be written.
     """
-    import filelock
     import requests
     import tensorflow_datasets as tfds
     from tensorflow_datasets.core.download.download_manager import NonMatchingChecksumError
@@ -48,7 +48,7 @@ def prepare(prepared_set: PreparedSet, root: Path, manual: Path) -> None:
         _check_reachable(prepared_set, url, manual)
     try:
         root.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(root / f".{prepared_set.name}.lock"):
+        with locked(root / f".{prepared_set.name}.lock"):
             if folder.exists():  # another process was first
                 return
             _log.warning("Preparing %s in %s, once%s.", folder.relative_to(root), root, _size(prepared_set, missing))

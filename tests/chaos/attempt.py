@@ -259,6 +259,12 @@ def obey(said, folder):
     if match := re.search(r"Delete it and the folder '", steps):
         named[0].unlink()
         shutil.rmtree(named[-1], ignore_errors=True)
+    elif match := re.search(r"Delete it and the file '", steps):
+        named[0].unlink()
+        named[-1].unlink(missing_ok=True)
+    elif match := re.search(r"Delete it and the run's metrics.json", steps):
+        named[0].unlink()
+        (named[0].parent / "metrics.json").unlink(missing_ok=True)
     elif match := re.search(r"Delete the folder '", steps):
         shutil.rmtree(named[-1])
     elif match := re.search(r"Delete the run's metrics.json", steps):

@@ -121,21 +121,42 @@ class Child:
                 self.status = status
         return self.status is not None
 
+    def wait_until_said(self, text):
+        """Wait until it has said a text, or ended."""
+        end = time.monotonic() + PATIENCE_SECONDS
+        while not self.ended() and text not in self.output.read_text(errors="replace"):
+            if time.monotonic() > end:
+                self._hangs()
+            time.sleep(0.01)
+
     def wait(self):
         """Wait for its end, and for that of all that it started."""
         end = time.monotonic() + PATIENCE_SECONDS
         while not self.ended() and time.monotonic() < end:
             time.sleep(0.005)
         if not self.ended():
-            os.killpg(self.process_id, signal.SIGKILL)
-            _, self.status = os.waitpid(self.process_id, 0)
-            raise AssertionError(f"a child hung for {PATIENCE_SECONDS} s:\n{self.output.read_text(errors='replace')}")
+            self._hangs()
         seconds = time.monotonic() - self.began
         while _group_lives(self.process_id):
             assert time.monotonic() < end, "a process was left behind"
             time.sleep(0.01)
         os.close(self.reports)
+        _STARTED.remove(self)
         return Ending(os.waitstatus_to_exitcode(self.status), self.output.read_text(errors="replace"), seconds)
+
+    def _hangs(self):
+        raise AssertionError(f"a child hung for {PATIENCE_SECONDS} s:\n{self.output.read_text(errors='replace')}")
+
+
+_STARTED = []  # and not yet over
+
+
+def end_all():
+    """Kill all that still runs, stopped or not."""
+    for child in list(_STARTED):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.process_id, signal.SIGKILL)
+        child.wait()
 
 
 def start(command, folder, moment=None, user=None):
@@ -157,7 +178,7 @@ def start(command, folder, moment=None, user=None):
     if process_id:
         for number in (told, token, given):
             os.close(number)
-        return Child(process_id, output, reports)
+        return _started(Child(process_id, output, reports))
     code = 99
     try:
         os.setsid()
@@ -206,7 +227,12 @@ def start_apart(command, folder, environment):
         )  # fmt: skip
     os.close(told)
     process.returncode = 0  # whoever waits for it is Child
-    return Child(process.pid, output, reports)
+    return _started(Child(process.pid, output, reports))
+
+
+def _started(child):
+    _STARTED.append(child)
+    return child
 
 
 def loaded_by(command, folder):

@@ -71,8 +71,14 @@ def change_clock(scene):
 
 
 def run_beside(scene):
-    """The same command in the same folder while this one is at work."""
-    scene.second = children.start(scene.command.given, scene.folder, user=scene.user).wait()
+    """The same command in the same folder while this one is at work; it ends, or says that it waits for this one."""
+    second = children.start(scene.command.given, scene.folder, user=scene.user)
+    second.wait_until_said("waiting for it")
+
+    def join():
+        scene.second = second.wait()
+
+    return join
 
 
 @dataclass(frozen=True)

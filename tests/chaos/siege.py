@@ -80,7 +80,11 @@ class Siege:
         while len(made) < count:
             self.numbers[command.name, name] += 1
             number = self.numbers[command.name, name]
-            one = make(dice=attempt.dice_of(self.seed, f"{command.name} {name} {number}"))
+            try:
+                one = make(dice=attempt.dice_of(self.seed, f"{command.name} {name} {number}"))
+            except AssertionError as error:  # something hung
+                children.end_all()
+                one = attempt.Attempt(command.name, name, broken=[str(error)])
             if one is None:  # it was over before its moment came
                 continue
             made.append(one)
