@@ -41,6 +41,7 @@ _SPELLINGS = {
     "bsd 3-clause": "BSD-3-Clause",
     "3-clause bsd license": "BSD-3-Clause",
     "2-clause bsd": "BSD-2-Clause",
+    "bsd 2-clause license": "BSD-2-Clause",
     "isc license (iscl)": "ISC",
     "isc license": "ISC",
     "mit license": "MIT",
@@ -123,7 +124,7 @@ def licence_of(about: importlib.metadata.Distribution) -> str:
         return str(told)
     name = canonicalize_name(about.metadata["Name"])
     classified = [line.split(" :: ")[-1] for line in about.metadata.get_all("Classifier") or [] if "License ::" in line]
-    own = str(about.metadata.get("License") or "").strip()
+    own = str(about.metadata.get("License") or "").strip().removeprefix("UNKNOWN")  # what setuptools wrote for nothing
     title, _, rest = own.partition("\n")
     # A short name goes before the class; where the whole text of a licence stands in its place, its title or the class.
     for text in (own,) if own and not rest else (title.strip(), *classified):

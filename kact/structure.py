@@ -68,7 +68,7 @@ def _is(value: Any, kind: Any) -> bool:
     if kind is None:
         return value is None
     if isinstance(value, bool):
-        return kind is bool
+        return kind in (bool, object)
     return isinstance(value, int | float) if kind is float else isinstance(value, kind)
 
 

@@ -32,13 +32,20 @@ def made_row(
         history = [curve_row(epoch, epochs, accuracy or 0.1) for epoch in range(1, epochs + 1)]
         metrics = {
             "status": status,
+            "stopped_by": "diverged" if status == "diverged" else "epochs",
             "epochs": epochs,
+            "best_epoch": epochs,
+            "kept_epoch": epochs,
             **{split: scores.get(split) for split in ("train", "validation", "test")},
-            "timing": {"train_seconds": seconds, "epoch_seconds": [seconds / epochs] * epochs},
-            "model": {"parameters": 1234},
+            "timing": {
+                "train_seconds": seconds, "epoch_seconds": [seconds / epochs] * epochs,
+                "inference_seconds_for_10000": None, "images_per_second": 1000.0,
+            },
+            "model": {"parameters": 1234, "layers": []},
             "provenance": {
                 "backend": "torch", "device": "cpu", "precision": "float32", "data": "ab" * 32,
                 "step": {"kind": "captured", "reason": None}, "versions": {"python": "3.11.9", "kact": "0.1.0"},
+                "files": {},
             },
         }  # fmt: skip
     return ResultRow(
@@ -51,9 +58,10 @@ def scored(accuracy):
     """Return the scores on each split of a run with `accuracy` on test."""
     right = round(accuracy * EXAMPLES / 3)
     wrong = EXAMPLES // 3 - right
+    one_class = {"precision": accuracy, "recall": accuracy, "f1": accuracy, "examples": EXAMPLES // 3}
     one = {
         "accuracy": accuracy, "loss": 1.5 - accuracy, "f1": accuracy - 0.01, "precision": accuracy, "recall": accuracy,
-        "examples": EXAMPLES, "per_class": {name: {"f1": accuracy} for name in LABELS},
+        "examples": EXAMPLES, "per_class": dict.fromkeys(LABELS, one_class),
         "confusion": [[right, wrong, 0], [0, right, wrong], [wrong, 0, right]],
     }  # fmt: skip
     return {

@@ -39,7 +39,6 @@ NOT_RUN = {
 NOT_EVEN_PARSED = {
     r"^\. \.venv/bin/activate$": "these tests are in an environment already",
     r"^pytest ": "this is it",
-    r"^sphinx ": "the site takes half a minute: a step of its own in CI",
 }
 
 

@@ -82,7 +82,7 @@ def test_a_frozen_backbone_stays_as_it_was_with_its_batch_statistics(trained, tm
 def test_training_through_changes_every_layer(trained, tmp_path):
     before = by_layer(load_backbone(str(trained.path), (8, 8, 1)).network)
     after = by_layer(Predictor(run(moved(trained, keep="last"), out=tmp_path)).model)
-    assert all(not np.array_equal(a, b) for name in before for a, b in zip(before[name], after[name], strict=True))
+    assert not any(same(before[name], after[name]) for name in before)  # a bias before batch norm has no gradient
 
 
 def test_it_starts_from_what_it_was_given(trained):

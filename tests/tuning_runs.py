@@ -9,6 +9,7 @@ from kact.runs import Run
 from tuning.plan import Plan
 from tuning.space import make_space
 
+ONE_CLASS = {"precision": 1.0, "recall": 1.0, "examples": 1, "per_class": {}, "confusion": []}
 BASE = Experiment(model={"name": "mlp", "hidden_units": [8]}, epochs=2, train_examples=200, learning_rate=0.01)
 
 
@@ -66,13 +67,23 @@ def write_run(path, experiment, accuracy):
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
         writer.writerows(rows)
-    scores = None if diverged else {"accuracy": accuracy, "loss": 1 - accuracy, "f1": accuracy}
+    scores = None if diverged else {**ONE_CLASS, "accuracy": accuracy, "loss": 1 - accuracy, "f1": accuracy}
     metrics = {
         "status": "diverged" if diverged else "finished",
+        "stopped_by": "diverged" if diverged else "epochs",
         "epochs": epochs,
         "best_epoch": epochs - 1 if diverged else epochs,
+        "kept_epoch": epochs - 1 if diverged else epochs,
+        "train": scores,
         "validation": scores,
         "test": scores,
-        "timing": {"train_seconds": 0.1 * epochs},
+        "timing": {
+            "train_seconds": 0.1 * epochs,
+            "epoch_seconds": [0.1] * epochs,
+            "inference_seconds_for_10000": 0.1,
+            "images_per_second": 1000.0,
+        },
+        "model": {"parameters": 0, "layers": []},
+        "provenance": {"backend": "torch", "device": "cpu", "data": "", "versions": {}, "files": {}},
     }
     (path / "metrics.json").write_text(json.dumps(metrics))
