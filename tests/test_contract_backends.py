@@ -66,6 +66,10 @@ def trained(tmp_path_factory):
     return found
 
 
+@pytest.mark.skipif(
+    not any(backend.installed(name) for name in backend.BACKENDS if name != backend.name()),
+    reason="no other backend is installed",
+)
 @pytest.mark.parametrize("name", backend.BACKENDS)
 def test_a_saved_run_gives_the_same_outputs_on_every_backend(name, trained, tmp_path):
     if not backend.installed(name):
@@ -109,6 +113,7 @@ def test_prediction_without_a_training_backend(name, trained, tmp_path):
             assert found["probabilities"][label] == pytest.approx(probability, abs=1e-5)
 
 
+@pytest.mark.any_backend
 @pytest.mark.parametrize("name", ["numpy", "openvino"])
 def test_training_there_is_refused_in_one_line(name, tmp_path):
     if not backend.installed(name):
@@ -122,6 +127,7 @@ def test_training_there_is_refused_in_one_line(name, tmp_path):
     assert "Traceback" not in ran.stderr and not (tmp_path / "runs").exists()
 
 
+@pytest.mark.any_backend
 @pytest.mark.parametrize(
     ("name", "words"), [("torhc", "Did you mean 'torch'"), ("cntk", "torch, tensorflow, jax, openvino, numpy")]
 )
@@ -130,6 +136,7 @@ def test_a_backend_that_there_is_not_is_named(name, words, tmp_path):
     assert ran.returncode == 2 and words in ran.stderr and "Traceback" not in ran.stderr
 
 
+@pytest.mark.any_backend
 def test_a_backend_that_is_not_installed_is_named_with_its_extra(monkeypatch):
     from kact.errors import KactError
 
