@@ -16,7 +16,7 @@ def band(end, runs=3):
 
 
 def estimate(mean, published=None):
-    return plots.Estimate(mean, mean - 1, mean + 1, (mean - 0.5, mean + 0.5), published)
+    return plots.PlottedMean(mean, mean - 1, mean + 1, (mean - 0.5, mean + 0.5), published)
 
 
 def test_series_differ_in_more_than_colour():

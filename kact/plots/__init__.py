@@ -20,7 +20,7 @@ from kact.plots.inside import (
     feature_map_sheet,
     kernel_sheet,
 )
-from kact.plots.scores import Estimate, bars, critical_difference, loss_scatter, seconds
+from kact.plots.scores import PlottedMean, bars, critical_difference, loss_scatter, seconds
 from kact.plots.style import FORMATS, figure_path, write
 
 __all__ = [
@@ -28,7 +28,7 @@ __all__ = [
     "MOST_KERNELS",
     "MOST_MAPS",
     "Band",
-    "Estimate",
+    "PlottedMean",
     "bars",
     "by_split",
     "confusion_matrix",

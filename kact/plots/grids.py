@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kact.plots.scores import Estimate
+from kact.plots.scores import PlottedMean
 from kact.plots.style import GREY, lined, new_figure, ordered, series, wrapped
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def heat_maps(
 
 
 def sensitivity(
-    lines: Mapping[str, Mapping[float, Estimate]],
+    lines: Mapping[str, Mapping[float, PlottedMean]],
     *,
     x: str,
     y: str,

@@ -1,6 +1,6 @@
 """Figures that set cells side by side: bars with intervals, seconds, train against test loss, ranks over tasks.
 
->>> figure = bars({"": {"relu": Estimate(0.5, 0.4, 0.6, (0.45, 0.55))}}, x="test accuracy, %")
+>>> figure = bars({"": {"relu": PlottedMean(0.5, 0.4, 0.6, (0.45, 0.55))}}, x="test accuracy, %")
 >>> len(figure.axes)
 2
 """
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Estimate:
+class PlottedMean:
     """A mean with its interval and the runs behind it, in the unit of the axis.
 
     Attributes:
@@ -38,7 +38,7 @@ class Estimate:
     published: float | None = None
 
 
-def bars(groups: Mapping[str, Mapping[str, Estimate]], *, x: str, y: str = "", order: Sequence[str] = ()) -> Figure:
+def bars(groups: Mapping[str, Mapping[str, PlottedMean]], *, x: str, y: str = "", order: Sequence[str] = ()) -> Figure:
     """Draw a bar a cell from zero, and beside it the same close up, where intervals and single runs can be seen.
 
     Args:
@@ -177,7 +177,7 @@ def critical_difference(ranks: Mapping[str, float], groups: Sequence[Sequence[st
     return figure
 
 
-def _bar_places(groups: Mapping[str, Mapping[str, Estimate]]) -> tuple[list[float], dict[str, float]]:
+def _bar_places(groups: Mapping[str, Mapping[str, PlottedMean]]) -> tuple[list[float], dict[str, float]]:
     """Return where each bar stands, and the heading of each group that has a name; a step is a bar's height."""
     places: list[float] = []
     headings: dict[str, float] = {}
@@ -192,7 +192,7 @@ def _bar_places(groups: Mapping[str, Mapping[str, Estimate]]) -> tuple[list[floa
     return places, headings
 
 
-def _come_close(axes: Axes, places: Sequence[float], cells: Sequence[Estimate]) -> None:
+def _come_close(axes: Axes, places: Sequence[float], cells: Sequence[PlottedMean]) -> None:
     """Leave out of view what lies far from most, with an arrow and its number where it is missing."""
     means = np.array([one.mean for one in cells])
     first, third = np.quantile(means, [0.25, 0.75])

@@ -65,7 +65,7 @@ def curves_on_test(material: Material, rows: Sequence[ResultRow]) -> list[Histor
 
     They are to be looked at; nothing here selects by them.
     """
-    found = []
+    found: list[History] = []
     for row in rows:
         folder = material.folder(row)
         if folder is not None and (folder / "test_curve.csv").is_file():

@@ -16,7 +16,7 @@ import numpy as np
 
 from kact import stats
 from kact.errors import KactError
-from kact.plots.scores import Estimate
+from kact.plots.scores import PlottedMean
 from kact.reports.findings import Findings, Place
 from kact.reports.illustration import Illustration, axis, told
 from kact.reports.material import Cell
@@ -27,14 +27,14 @@ MOST_BARS = 40
 _LEAST_RANKED = 3
 
 
-def estimate(found: Findings, place: Place, cell: Cell) -> Estimate | None:
+def estimate(found: Findings, place: Place, cell: Cell) -> PlottedMean | None:
     """Return a cell's mean, interval, runs and what was published, in the axis' unit; None without a run."""
     one, scale = place.summaries[cell.name], found.unit.scale
     if not one.n:
         return None
     low, high = one.interval or (math.nan, math.nan)
     published = published_number(found.material, cell, found.material.score)
-    return Estimate(
+    return PlottedMean(
         mean=scale * one.estimate,
         low=scale * low,
         high=scale * high,
@@ -47,7 +47,7 @@ def bars(found: Findings) -> list[Illustration]:
     """Draw every cell's mean with its interval."""
     from kact import plots
 
-    groups: dict[str, dict[str, Estimate]] = {}
+    groups: dict[str, dict[str, PlottedMean]] = {}
     for place in found.places:
         kept = {name: estimate(found, place, place.cell(name)) for name in place.ranked}
         drawn = {name: one for name, one in kept.items() if one is not None}

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from kact import stats
-from kact.plots.scores import Estimate
+from kact.plots.scores import PlottedMean
 from kact.reports.findings import Findings
 from kact.reports.illustration import Illustration, axis, told
 from kact.reports.numbers import field, in_words, key, numeric
@@ -77,7 +77,7 @@ def sensitivity(found: Findings, setting: str) -> list[Illustration]:
     """
     from kact import plots
 
-    lines: dict[str, dict[float, Estimate]] = {}
+    lines: dict[str, dict[float, PlottedMean]] = {}
     for place in found.places:
         for cell in place.cells:
             one = estimate(found, place, cell)
@@ -144,9 +144,9 @@ def _rest(found: Findings, values: dict[str, Any], setting: str) -> str:
     return ", ".join(parts)
 
 
-def _validated(found: Findings, rows: Sequence[ResultRow]) -> Estimate | None:
+def _validated(found: Findings, rows: Sequence[ResultRow]) -> PlottedMean | None:
     scores = [row.score("validation", found.material.score) for row in rows]
     kept = [found.unit.scale * one for one in scores if one is not None]
     one = stats.mean_interval(kept)
     low, high = one.interval or (math.nan, math.nan)
-    return Estimate(one.estimate, low, high, tuple(kept)) if kept else None
+    return PlottedMean(one.estimate, low, high, tuple(kept)) if kept else None

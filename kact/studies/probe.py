@@ -24,7 +24,7 @@ _ALIKE = ("activation", "learning_rate", "l2", "initializer", "seed", "epochs", 
 
 
 @dataclass(frozen=True)
-class Estimate:
+class StudyCost:
     """What a study will cost.
 
     Attributes:
@@ -47,7 +47,7 @@ class _Cost:
     bytes: int
 
 
-def estimate(study: Study) -> Estimate:
+def estimate(study: Study) -> StudyCost:
     """Train a few steps of each distinct network of a study, and return what all its runs will cost.
 
     Runs that differ only in activation, learning rate and the like count as one network.
@@ -67,7 +67,7 @@ def estimate(study: Study) -> Estimate:
             cost = costs[alike]
             seconds += seeds * (cost.other_seconds + experiment.epochs * cost.epoch_seconds)
             size += seeds * cost.bytes
-    return Estimate(seconds, size, len(costs), time.perf_counter() - began)
+    return StudyCost(seconds, size, len(costs), time.perf_counter() - began)
 
 
 def _stages(study: Study) -> Iterator[tuple[str, int]]:

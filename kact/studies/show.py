@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kact.studies.console import duration
 from kact.studies.factors import in_words, thawed
-from kact.studies.probe import Estimate
+from kact.studies.probe import StudyCost
 from kact.studies.study import Study
 
 
@@ -46,11 +46,11 @@ def describe(study: Study) -> str:
     return "\n".join(lines)
 
 
-def estimate_in_words(found: Estimate, workers: int) -> str:
+def estimate_in_words(found: StudyCost, workers: int) -> str:
     """Return an estimate, for so many workers.
 
     Example:
-        >>> estimate_in_words(Estimate(3600.0, 5_000_000, 2, 4.0), 2)
+        >>> estimate_in_words(StudyCost(3600.0, 5_000_000, 2, 4.0), 2)
         'about 30 min with 2 workers if none waits for another, 5 MB of disk (2 networks tried in 4 s)'
     """
     size = f"{found.bytes / 1e9:.1f} GB" if found.bytes >= 1e9 else f"{found.bytes / 1e6:.0f} MB"

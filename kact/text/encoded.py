@@ -133,7 +133,8 @@ class EncodedData:
     Attributes:
         task: the record, with its labels.
         train, validation, test: encoded.
-        version, fingerprint: of the data.
+        version: of the data.
+        fingerprint: of the data.
         vocabulary: what the splits were encoded with, and later texts will be.
         resources: SHA-256 hex digests of what was known of words beforehand, by name.
         unknown_tags: for each split, the tags that train never has, with how often they come.
