@@ -17,7 +17,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from kact import activation_functions, activations
+from kact import activation_functions, activations, own_activations
 from kact.activation_functions import Tensor
 from kact.errors import KactError
 
@@ -53,7 +53,7 @@ class ActivationLayer(keras.layers.Layer):
 
     def _bound_function(self, name: str) -> Callable[[Tensor], Tensor]:
         if ":" in name:
-            return activations.own_function(name)
+            return own_activations.own_function(name)
         return partial(activation_functions.FUNCTIONS[name], **self._options)
 
     def call(self, inputs: Tensor) -> Tensor:

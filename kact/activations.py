@@ -9,14 +9,14 @@ spec imports no deep-learning library; only `make` does. The code in `keras.ops`
 
 from __future__ import annotations
 
-import importlib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
-from kact.errors import KactError, nearest
+from kact import own_activations
+from kact.errors import KactError
 from kact.spec import Spec, bind, canonical, choose, parse_spec
 
 if TYPE_CHECKING:
@@ -190,10 +190,6 @@ ALIASES: dict[str, str] = {
     "telu": "tanhexp",
 }
 
-# Own functions that this process' own code asked for. A saved model may run these; another one's name in a file is not
-# enough, or opening a stranger's file could call any function of any installed package.
-_ASKED_FOR: set[str] = set()
-
 _SMALLEST, _LARGEST = 1.2e-38, 3.4e38  # what float32 holds in full precision
 
 
@@ -210,8 +206,7 @@ def canonical_spec(spec: str) -> str:
     """
     parsed = _parse(spec)
     if parsed.is_path:
-        own_function(parsed.name)
-        _ASKED_FOR.add(parsed.name)
+        own_activations.ask_for(parsed.name)
         return parsed.name
     record, _ = resolve(spec)
     return str(canonical(parsed, record.parameters, "activation"))
@@ -281,44 +276,6 @@ def make(spec: str, *, name: str | None = None, seed: int | None = None) -> kera
     return make_layer(canonical_form, name=name, seed=seed)
 
 
-def own_function(path: str) -> Callable[[Any], Any]:
-    """Import and return one's own activation: a function of one tensor that returns another of the same shape.
-
-    Args:
-        path: `package.module:function`.
-
-    Raises:
-        KactError: if the module or the function is not there, or is no function.
-
-    Example:
-        >>> own_function("math:erf")(0.0)
-        0.0
-    """
-    module_name, _, function_name = path.partition(":")
-    try:
-        module = importlib.import_module(module_name)
-    except ImportError as error:
-        raise KactError(
-            f"The 'activation' {path!r} needs the module {module_name!r}, which cannot be imported: {error}.",
-            "Start from the folder that holds it, put that folder on PYTHONPATH, or install the package.",
-        ) from error
-    function = getattr(module, function_name, None)
-    if function is None:
-        guess = nearest(function_name, [name for name, value in vars(module).items() if _is_function(value)])
-        meant = f" Did you mean {guess!r}?" if guess else ""
-        raise KactError(
-            f"The module {module_name!r} of the 'activation' {path!r} has no {function_name!r}.{meant}",
-            "Write the name behind the colon as the module has it.",
-        )
-    if not _is_function(function):
-        raise KactError.parameter("activation", path, "the path of a function of one tensor, not of a class or a value")
-    return function
-
-
-def _is_function(value: object) -> bool:
-    return callable(value) and not isinstance(value, type)
-
-
 def was_asked_for(spec: str) -> bool:
     """Whether a file may use this activation: one of the table, or one's own that this process named itself.
 
@@ -327,7 +284,7 @@ def was_asked_for(spec: str) -> bool:
         (True, False)
     """
     parsed = _parse(spec)
-    return not parsed.is_path or parsed.name in _ASKED_FOR
+    return not parsed.is_path or own_activations.was_asked_for(parsed.name)
 
 
 def _parse(spec: str) -> Spec:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kact.checkpoint import Checkpoint
-from kact.export import random_inputs
+from kact.network_inputs import random_inputs
 from kact.predict import Predictor
 from kact.train import run
 from tests.experiments import IMAGE_MODELS, TAGGERS, small

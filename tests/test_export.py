@@ -12,6 +12,7 @@ from kact import backend, export
 from kact.assembly import build_network, load_arrays_of
 from kact.errors import KactError
 from kact.experiment import Experiment
+from kact.network_inputs import random_inputs
 from kact.predict import Predictor
 from kact.text.encoded import EncodedSplit
 from kact.text.tokens import tokenize
@@ -143,7 +144,7 @@ def test_every_model_goes_out_with_any_activation(name, activation, data, tmp_pa
 def test_inputs_to_compare_with_reach_every_row_and_every_length(name, data):
     experiment = tiny(name, data)
     model, _ = build_network(experiment, load_arrays_of(experiment))
-    inputs = export.random_inputs(model, 9, 6)
+    inputs = random_inputs(model, 9, 6)
     assert {name: x.shape[0] for name, x in inputs.items()} == dict.fromkeys(inputs, 9)
     if name == "alexnet":
         assert inputs["image"].min() == 0 and inputs["image"].max() == 255
