@@ -109,6 +109,32 @@ def locked(path: Path) -> Iterator[None]:
         lock.release()
 
 
+@contextlib.contextmanager
+def held(folder: Path, busy: KactError) -> Iterator[None]:
+    """Make a folder and keep it for one process, by its `.lock`, for the length of the block.
+
+    Args:
+        folder: made where it is not there.
+        busy: raised at once where another process has it.
+
+    Raises:
+        KactError: `busy`, or one that says why the folder cannot be written.
+    """
+    import filelock
+
+    with explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(folder / ".lock", timeout=0)
+        try:
+            lock.acquire()
+        except filelock.Timeout:
+            raise busy from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def sha256(path: Path) -> str:
     """Return the SHA-256 of a file in hexadecimal."""
     with open(path, "rb") as file:

@@ -13,12 +13,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from kact.checkpoint import Checkpoint
 from kact.errors import KactError
 from kact.experiment import Experiment
-from kact.files import atomic, explained, sha256
+from kact.files import atomic, explained, held, sha256
 from kact.history import Row, read_rows
 from kact.metrics import check_metrics
 from kact.seals import read_json, sealed_json
@@ -162,17 +160,10 @@ class RunDirectory:
         Raises:
             KactError: if it cannot be written, holds another experiment, or another process works in it.
         """
-        with explained(self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.path / ".lock", timeout=0)
-            try:
-                lock.acquire()
-            except Timeout:
-                raise KactError(
-                    f"Another process is training in '{self.path}'.",
-                    "Wait for it to end, or choose another --seed or --out.",
-                ) from None
-        try:
+        busy = KactError(
+            f"Another process is training in '{self.path}'.", "Wait for it to end, or choose another --seed or --out."
+        )
+        with held(self.path, busy):
             file = self.path / "experiment.toml"
             if not file.exists():
                 with atomic(file) as temporary:
@@ -182,8 +173,6 @@ class RunDirectory:
                     f"'{self.path}' holds the run of another experiment.", "Choose another --out, or move it away."
                 )
             yield
-        finally:
-            lock.release()
 
     @property
     def finished(self) -> bool:

@@ -17,7 +17,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from kact.errors import KactError
-from kact.files import atomic, explained
+from kact.files import atomic, explained, held
 from kact.seals import sealed_toml
 from kact.studies.factors import thawed
 from kact.studies.results import ResultsTable
@@ -75,27 +75,23 @@ class StudyDirectory:
         Raises:
             KactError: if it cannot be written, holds another study, or another process works on it.
         """
-        with explained(self.path):
-            self.runs.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.path / ".lock", timeout=0)
-            try:
-                lock.acquire()
-            except Timeout:
-                raise KactError(
-                    f"Another process is running the study in '{self.path}'.",
-                    f"See how far it is with `kact study status {self.path}`, or choose another --out.",
-                ) from None
-        try:
+        busy = KactError(
+            f"Another process is running the study in '{self.path}'.",
+            f"See how far it is with `kact study status {self.path}`, or choose another --out.",
+        )
+        with held(self.path, busy):
             file = self.path / "study.toml"
             if file.exists() and definition(self.study()) != definition(study):
                 raise KactError(f"'{self.path}' holds another study.", "Choose another --out, or move it away.")
             with atomic(file) as temporary:
                 temporary.write_text(sealed_toml(to_toml(study)), encoding="utf-8")
+            with explained(self.runs):
+                self.runs.mkdir(exist_ok=True)
             self._stop.unlink(missing_ok=True)
-            yield
-        finally:
-            self._stop.unlink(missing_ok=True)
-            lock.release()
+            try:
+                yield
+            finally:
+                self._stop.unlink(missing_ok=True)
 
     def is_running(self) -> bool:
         """Return whether some process works on it."""
