@@ -296,6 +296,14 @@ def test_studies_with_something_else_in_the_place_of_a_table(text, tmp_path):
         Study.load(tmp_path / "made.toml", quick=True)
 
 
+@pytest.mark.parametrize("key", ["low", "high", "zero"])
+def test_ranges_of_numbers_beyond_floats(key):
+    from tuning.space import make_space
+
+    with pytest.raises(KactError, match=f"'dropout: {key}' parameter must be a number"):
+        make_space(["dropout"], Experiment(), {"dropout": {"low": 0.0, "high": 0.5, key: 10**400}})
+
+
 def test_a_search_whose_state_was_changed(tmp_path):
     pytest.importorskip("keras_tuner")
     from tuning.plan import Place, Plan

@@ -240,7 +240,7 @@ def test_tune(given):
     from tuning.__main__ import main
     from tuning.plan import claim
 
-    def claimed(plan, project, options, arguments):
+    def claimed(plan, project, options):
         claim(plan, project)
         return 0
 
