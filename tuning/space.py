@@ -22,7 +22,7 @@ from kact.experiment import Experiment
 from kact.models import Model
 from kact.optimizers import canonical_optimizer, default_learning_rate
 from kact.spec import choose
-from tuning.values import SCALES, Choice, Range, rounded
+from tuning.values import MOST_POINTS, SCALES, Choice, Range, rounded
 
 if TYPE_CHECKING:
     import keras_tuner
@@ -293,6 +293,6 @@ def _range(name: str, given: Range, about: HyperParameter) -> Range:
         raise KactError.parameter(f"{name}: zero", given.zero, "a share of the draws, at least 0 and below 1")
     if given.zero and not about.check(0.0):
         raise KactError(f"The hyper-parameter {name!r} cannot be 0.", "Leave `zero` out.")
-    if not isinstance(given.points, int) or given.points < 1:
-        raise KactError.parameter(f"{name}: points", given.points, "a whole number, at least 1")
+    if not isinstance(given.points, int) or not 1 <= given.points <= MOST_POINTS:
+        raise KactError.parameter(f"{name}: points", given.points, f"a whole number from 1 to {MOST_POINTS}")
     return dataclasses.replace(given, low=float(given.low), high=float(given.high), zero=float(given.zero))

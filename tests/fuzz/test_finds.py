@@ -304,6 +304,13 @@ def test_ranges_of_numbers_beyond_floats(key):
         make_space(["dropout"], Experiment(), {"dropout": {"low": 0.0, "high": 0.5, key: 10**400}})
 
 
+def test_a_grid_of_more_points_than_memory_holds():
+    from tuning.space import make_space
+
+    with bounded(), pytest.raises(KactError, match="'dropout: points' parameter must be a whole number from 1 to 1000"):
+        make_space(["dropout"], Experiment(), {"dropout": {"points": 10**9}})
+
+
 def test_a_search_whose_state_was_changed(tmp_path):
     pytest.importorskip("keras_tuner")
     from tuning.plan import Place, Plan
