@@ -88,6 +88,7 @@ def test_a_searched_optimizer_brings_its_own_scale_of_learning_rates():
         ([], {"l2": {"zero": 1.0}}, "a share of the draws"),
         ([], {"learning_rate": {"zero": 0.1}}, "cannot be 0"),
         ([], {"l2": {"scale": "lgo"}}, "Did you mean 'log'"),
+        ([], {"l2": {"scale": []}}, r"one of: linear, log\. Got \[\] instead"),
         ([], {"l2": {"points": 0}}, "points"),
         ([], {"l2": {"points": 1001}}, "from 1 to 1000"),
         ([], {"l2": {"low": "a"}}, "a number"),

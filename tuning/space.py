@@ -11,7 +11,6 @@ Range(low=0.0001, high=0.01, scale='log', zero=0.0, points=3)
 from __future__ import annotations
 
 import dataclasses
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -21,7 +20,7 @@ from kact.errors import KactError
 from kact.experiment import Experiment
 from kact.models import Model
 from kact.optimizers import canonical_optimizer, default_learning_rate
-from kact.spec import choose
+from kact.spec import choose, is_finite
 from tuning.values import MOST_POINTS, SCALES, Choice, Range, rounded
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ class HyperParameter:
 
 def _number(value: Any) -> bool:
     """Return whether a value is a number that a float can be."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+    return isinstance(value, int | float) and not isinstance(value, bool) and is_finite(value)
 
 
 def _parsed(parse: Callable[[str], str]) -> Callable[[Any], bool]:

@@ -311,6 +311,13 @@ def test_a_grid_of_more_points_than_memory_holds():
         make_space(["dropout"], Experiment(), {"dropout": {"points": 10**9}})
 
 
+def test_a_list_in_the_place_of_a_name():
+    from tuning.space import make_space
+
+    with pytest.raises(KactError, match="'dropout: scale' parameter must be one of"):
+        make_space(["dropout"], Experiment(), {"dropout": {"scale": []}})
+
+
 def test_a_search_whose_state_was_changed(tmp_path):
     pytest.importorskip("keras_tuner")
     from tuning.plan import Place, Plan
