@@ -57,6 +57,7 @@ def _scratch():
         (scratch / name).mkdir()
         os.chmod(scratch / name, 0o777)
     os.environ.update(CHAOS_SCRATCH=str(scratch / "output"), MPLCONFIGDIR=str(scratch / "matplotlib"))
+    os.environ["GIT_DIR"] = str(scratch / "none")  # reports name the commit, which not every user may ask for
     os.environ["TMPDIR"] = tempfile.tempdir = str(scratch / "tmp")
     return scratch
 

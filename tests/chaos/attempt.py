@@ -236,6 +236,8 @@ def _begin_again(command, folder, usual, made, user=None, damaged=None):
             made.broken.append(f"it does not go on, and does not say how: code {ending.code}: {said[-1500:]}")
             return
         made.remedies.append(remedy)
+        if command.maker is not None and re.search(r"(`kact study run`|training command) again", said):
+            _check_telling(made, children.start(command.maker, folder, user=user).wait())
     made.broken.append(f"it does not go on after all that it told to do: {made.remedies}")
 
 
