@@ -49,12 +49,14 @@ class Disk:
         with open(ballast, "wb", buffering=0) as file:
             while True:
                 free = os.statvfs(self.place)
-                size = max(free.f_bavail * free.f_bsize - (left_kilobytes << 10), 1)
+                size = free.f_bavail * free.f_bsize - (left_kilobytes << 10)
+                if size <= 0:
+                    break
                 try:
                     os.posix_fallocate(file.fileno(), 0, size)
                     break
                 except OSError as error:  # another process of the command took some of it just now
-                    if error.errno != errno.ENOSPC or free.f_bavail == 0:
+                    if error.errno != errno.ENOSPC:
                         raise
         return ballast.unlink
 
