@@ -60,7 +60,8 @@ class Run:
         experiment = Experiment.load(path / "experiment.toml")
         if not (path / "metrics.json").is_file():
             raise KactError(
-                f"The run in '{path}' is not finished.", f"Finish it: kact train --config {path}/experiment.toml"
+                f"The run in '{path}' is not finished.",
+                f"Finish it: kact train --config {path}/experiment.toml --out {path.parent}",
             )
         metrics = _read_metrics(path / "metrics.json")
         check_metrics(metrics, path / "metrics.json")

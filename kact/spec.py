@@ -132,7 +132,7 @@ def choose(name: str, choices: Iterable[str], aliases: Mapping[str, str], argume
         'silu'
     """
     names = list(choices)
-    found = aliases.get(name, name)
+    found = aliases.get(name, name) if isinstance(name, str) else name  # whatever a file says
     if found not in names:
         raise KactError.parameter(argument, name, "one of", choices=names, next_step=next_step)
     return found

@@ -138,6 +138,13 @@ def test_commands_of_the_other_pages_are_understood(page, folder, monkeypatch):
                 documents.accept(words, monkeypatch)
 
 
+@pytest.mark.parametrize("page", [README, *PAGES])
+def test_no_page_waits_for_its_figures(page):
+    """Neither a word in their place, nor two marks with nothing between them."""
+    text = (documents.ROOT / page).read_text(encoding="utf-8")
+    assert not re.findall(r"@@\w*|^(?:TABLE|TODO|TBD)$|<!-- ([\w ]+) -->\s*<!-- end of \1 -->", text, re.MULTILINE)
+
+
 @pytest.mark.parametrize("page", [page for page in PAGES if "/howto/" in page])
 def test_files_shown_in_how_tos_are_those_of_the_readme(page):
     """One `bump.py` everywhere: what is done with it was tried with that one."""

@@ -9,7 +9,6 @@ from kact.runs import Run
 from tuning.plan import Plan
 from tuning.space import make_space
 
-ONE_CLASS = {"precision": 1.0, "recall": 1.0, "examples": 1, "per_class": {}, "confusion": []}
 BASE = Experiment(model={"name": "mlp", "hidden_units": [8]}, epochs=2, train_examples=200, learning_rate=0.01)
 
 
@@ -67,23 +66,20 @@ def write_run(path, experiment, accuracy):
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
         writer.writerows(rows)
-    scores = None if diverged else {**ONE_CLASS, "accuracy": accuracy, "loss": 1 - accuracy, "f1": accuracy}
+    scores = {"accuracy": accuracy, "precision": accuracy, "recall": accuracy, "f1": accuracy}
+    scores |= {"loss": 1 - (accuracy or 0), "examples": 100, "per_class": {}, "confusion": []}
     metrics = {
         "status": "diverged" if diverged else "finished",
         "stopped_by": "diverged" if diverged else "epochs",
         "epochs": epochs,
         "best_epoch": epochs - 1 if diverged else epochs,
         "kept_epoch": epochs - 1 if diverged else epochs,
-        "train": scores,
-        "validation": scores,
-        "test": scores,
+        **dict.fromkeys(("train", "validation", "test"), None if diverged else scores),
         "timing": {
-            "train_seconds": 0.1 * epochs,
-            "epoch_seconds": [0.1] * epochs,
-            "inference_seconds_for_10000": 0.1,
-            "images_per_second": 1000.0,
+            "train_seconds": 0.1 * epochs, "epoch_seconds": [0.1] * epochs, "images_per_second": 2000.0,
+            "inference_seconds_for_10000": None,
         },
-        "model": {"parameters": 0, "layers": []},
-        "provenance": {"backend": "torch", "device": "cpu", "data": "", "versions": {}, "files": {}},
-    }
+        "model": {"parameters": 610, "layers": []},
+        "provenance": {"backend": "torch", "device": "cpu", "data": "ab" * 32, "versions": {}, "files": {}},
+    }  # fmt: skip
     (path / "metrics.json").write_text(json.dumps(metrics))

@@ -11,7 +11,6 @@ Range(low=0.0001, high=0.01, scale='log', zero=0.0, points=3)
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -21,8 +20,8 @@ from kact.errors import KactError
 from kact.experiment import Experiment
 from kact.models import Model
 from kact.optimizers import canonical_optimizer, default_learning_rate
-from kact.spec import choose
-from tuning.values import SCALES, Choice, Range, rounded
+from kact.spec import choose, is_finite
+from tuning.values import MOST_POINTS, SCALES, Choice, Range, rounded
 
 if TYPE_CHECKING:
     import keras_tuner
@@ -48,7 +47,8 @@ class HyperParameter:
 
 
 def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    """Return whether a value is a number that a float can be."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and is_finite(value)
 
 
 def _parsed(parse: Callable[[str], str]) -> Callable[[Any], bool]:
@@ -292,6 +292,6 @@ def _range(name: str, given: Range, about: HyperParameter) -> Range:
         raise KactError.parameter(f"{name}: zero", given.zero, "a share of the draws, at least 0 and below 1")
     if given.zero and not about.check(0.0):
         raise KactError(f"The hyper-parameter {name!r} cannot be 0.", "Leave `zero` out.")
-    if not isinstance(given.points, int) or given.points < 1:
-        raise KactError.parameter(f"{name}: points", given.points, "a whole number, at least 1")
+    if not isinstance(given.points, int) or not 1 <= given.points <= MOST_POINTS:
+        raise KactError.parameter(f"{name}: points", given.points, f"a whole number from 1 to {MOST_POINTS}")
     return dataclasses.replace(given, low=float(given.low), high=float(given.high), zero=float(given.zero))

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import keras_tuner
 
 SCALES = ("linear", "log")
+MOST_POINTS = 1000  # of a range: more trials than anybody runs
 _DIGITS = 4  # of a value that is drawn: what a person would write down
 
 
@@ -24,7 +25,8 @@ class Range:
         low, high: the ends, both included.
         scale: "linear", or "log": equal shares for equal ratios.
         zero: share of the draws, in [0, 1), that are exactly zero; the others lie between the ends.
-        points: values that a grid takes of it, evenly by the scale, besides zero where that is included.
+        points: values that a grid takes of it, 1 to MOST_POINTS, evenly by the scale, besides zero where that is
+            included.
     """
 
     low: float

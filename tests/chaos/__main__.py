@@ -4,14 +4,11 @@
 """
 
 import argparse
-import dataclasses
-import json
 import os
 import platform
 import shutil
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 # Before anything is imported that reads them; no accelerator, as no process may be forked off one that uses it.
@@ -27,31 +24,28 @@ def main():
     flags.add_argument("--seed", type=int, default=0)
     flags.add_argument("--short", action="store_true", help="the form of `make test`")
     flags.add_argument("--only", default="", help="a command, or a command and a fault: train, study:SIGKILL")
-    flags.add_argument("--page", type=Path, help="where the table goes")
-    flags.add_argument("--results", type=Path, help="a JSON file of all attempts")
+    flags.add_argument("--page", type=Path, help="where the table of a whole siege goes")
+    flags.add_argument("--results", type=Path, help="a JSON file of all attempts; those in it are not made again")
     given = flags.parse_args()
-    began, scratch = time.monotonic(), _scratch()
+    scratch = _scratch()
     disk = Disk(scratch / "disk")
     try:
         command, _, fault = given.only.partition(":")
-        attempts = siege.Siege(given.seed, scratch, disk, siege.SHORT if given.short else siege.LONG).run(
-            command, fault
-        )
+        plan = siege.SHORT if given.short else siege.LONG
+        attempts = siege.Siege(given.seed, scratch, disk, plan, given.results).run(command, fault)
     finally:
         disk.close()
         shutil.rmtree(scratch, ignore_errors=True)
     broken = sum(bool(one.broken) for one in attempts)
+    seeds = ", ".join(str(seed) for seed in sorted({one.seed for one in attempts}))
     about = [
-        f"{len(attempts)} faults, {broken} promises broken; seed {given.seed}, Python {platform.python_version()}, "
-        f"torch, {time.monotonic() - began:,.0f} s ({sum(os.times()[:4]):,.0f} s of CPU time).",
+        f"{len(attempts)} faults, {broken} promises broken; seed {seeds}, Python {platform.python_version()}, torch.",
         f"Full disk: {disk.how_full}. Read-only: {disk.how_read_only}.",
     ]
     text = table.markdown(attempts, about)
     print(text)
-    if given.page is not None:
+    if given.page is not None and not given.only:
         table.put_into(given.page, "chaos", text)
-    if given.results is not None:
-        given.results.write_text(json.dumps([dataclasses.asdict(one) for one in attempts], indent=1))
     return int(broken > 0)
 
 
@@ -63,6 +57,7 @@ def _scratch():
         (scratch / name).mkdir()
         os.chmod(scratch / name, 0o777)
     os.environ.update(CHAOS_SCRATCH=str(scratch / "output"), MPLCONFIGDIR=str(scratch / "matplotlib"))
+    os.environ["GIT_DIR"] = str(scratch / "none")  # reports name the commit, which not every user may ask for
     os.environ["TMPDIR"] = tempfile.tempdir = str(scratch / "tmp")
     return scratch
 

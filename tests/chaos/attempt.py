@@ -38,6 +38,8 @@ class Attempt:
         code: how the command ended under the fault.
         remedies: what messages told to do before the command could go on.
         broken: the promises that were not kept.
+        printed: what it printed.
+        seed: of the siege that it is of.
     """
 
     command: str
@@ -47,6 +49,7 @@ class Attempt:
     remedies: list = field(default_factory=list)
     broken: list = field(default_factory=list)
     printed: str = ""
+    seed: int = 0
 
 
 def undisturbed(command, folder):
@@ -133,7 +136,7 @@ def apart(command, disk, usual, dice, blow):
     folder = _folder(command, disk)
     seconds = usual.seconds + 8.0
     moment = children.Moment(share=dice.random())
-    made = Attempt(command.name, f"{blow.name if blow else 'clock jumps'}, fresh process", str(moment))
+    made = Attempt(command.name, apart_name(blow), str(moment))
     clock = Path(os.environ["CHAOS_SCRATCH"]) / "clock"
     clock.write_text("+0")
     environment = {"LD_PRELOAD": FAKE_TIME, "FAKETIME_TIMESTAMP_FILE": str(clock), "FAKETIME_NO_CACHE": "1"}
@@ -152,6 +155,11 @@ def apart(command, disk, usual, dice, blow):
     _check_telling(made, ending)
     _begin_again(command, folder, usual, made)
     return _done(made, folder)
+
+
+def apart_name(blow):
+    """Return the name of what befalls a command that a new interpreter runs; None is its clock."""
+    return f"{blow.name if blow else 'clock jumps'}, fresh process"
 
 
 def prepare(command, folder):
@@ -228,6 +236,8 @@ def _begin_again(command, folder, usual, made, user=None, damaged=None):
             made.broken.append(f"it does not go on, and does not say how: code {ending.code}: {said[-1500:]}")
             return
         made.remedies.append(remedy)
+        if command.maker is not None and re.search(r"(`kact study run`|training command) again", said):
+            _check_telling(made, children.start(command.maker, folder, user=user).wait())
     made.broken.append(f"it does not go on after all that it told to do: {made.remedies}")
 
 

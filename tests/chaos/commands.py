@@ -30,9 +30,11 @@ class Command:
         given: the program, "kact" or "tuning", and its arguments.
         kinds: of files that it writes or stands on, as patterns below its folder; those whose bytes are flipped.
         workers: whether it has processes of its own.
+        maker: the command that made what it stands on, where a message may tell to give that again.
     """
 
     workers = False
+    maker = None
 
     def prepare(self, folder):
         """Put into an empty folder what the command needs."""
@@ -141,14 +143,15 @@ class Tune(Command):
 
 class Export(Command):
     name = "export"
-    kinds = ("exported/model.onnx", "run/model.keras", "run/metrics.json", "run/experiment.toml")
-    given = ("kact", "export", "run", "--format", "onnx", "--out", "exported/model.onnx")
+    kinds = ("exported/model.onnx", "runs/*/model.keras", "runs/*/metrics.json", "runs/*/experiment.toml")
+    maker = Train.given
 
     def __init__(self, run):
         self.run = run
+        self.given = ("kact", "export", f"runs/{run.name}", "--format", "onnx", "--out", "exported/model.onnx")
 
     def prepare(self, folder):
-        shutil.copytree(self.run, folder / "run")
+        shutil.copytree(self.run, folder / "runs" / self.run.name)
 
     def facts(self, folder):
         import onnx
@@ -161,7 +164,7 @@ class Export(Command):
 
 
 class Report(Command):
-    name, given = "report", ("kact", "report", "study", "--interactive", "no")
+    name, given, maker = "report", ("kact", "report", "study", "--interactive", "no"), StudyRun.given
     kinds = (
         "study/report/report.html",
         "study/report/report.md",
@@ -175,6 +178,7 @@ class Report(Command):
 
     def prepare(self, folder):
         shutil.copytree(self.study, folder / "study")
+        small_study(folder, seeds=2, epochs=2, tune=True)
 
     def facts(self, folder):
         files = sorted(path for path in (folder / "study" / "report").rglob("*") if path.is_file())

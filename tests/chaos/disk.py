@@ -1,5 +1,6 @@
 """The disk that attempts work on: small, so that it can be full; a file system of its own where one may be mounted."""
 
+import errno
 import os
 import resource
 import subprocess
@@ -46,8 +47,17 @@ class Disk:
             return lambda: None
         ballast = self.place / "ballast"
         with open(ballast, "wb", buffering=0) as file:
-            free = os.statvfs(self.place)
-            os.posix_fallocate(file.fileno(), 0, max(free.f_bavail * free.f_bsize - (left_kilobytes << 10), 1))
+            while True:
+                free = os.statvfs(self.place)
+                size = free.f_bavail * free.f_bsize - (left_kilobytes << 10)
+                if size <= 0:
+                    break
+                try:
+                    os.posix_fallocate(file.fileno(), 0, size)
+                    break
+                except OSError as error:  # another process of the command took some of it just now
+                    if error.errno != errno.ENOSPC:
+                        raise
         return ballast.unlink
 
     def forbid(self, folder):

@@ -1,7 +1,9 @@
 """The siege: every command undisturbed first, then every fault as often as it is told to befall it."""
 
 import contextlib
+import dataclasses
 import importlib
+import json
 import shutil
 import signal
 import sys
@@ -40,37 +42,55 @@ class Siege:
         scratch: an empty folder.
         disk: what attempts work on.
         plan: command name to fault name to how often.
+        results: a file of attempts, written after each kind; a siege that was cut off goes on after them.
     """
 
     seed: int
     scratch: Path
     disk: Disk
     plan: dict
+    results: Path | None = None
     made: list = field(default_factory=list)
     numbers: Counter = field(default_factory=Counter)
 
     def run(self, only_command="", only_fault=""):
-        """Make the attempts, or those of one command or one fault, and return them."""
+        """Make the attempts, or those of one command or one fault, and return them and those made before."""
+        if self.results is not None and self.results.exists():
+            self.made = [attempt.Attempt(**one) for one in json.loads(self.results.read_text())]
         for name, faults in self.plan.items():
-            if only_command in ("", name):
+            asked = {fault: count for fault, count in faults.items() if only_fault in ("", fault)}
+            if only_command in ("", name) and any(self._missing(name, fault) for fault in asked):
                 command = self._ready(name)
                 usual = attempt.undisturbed(command, self.scratch / f"undisturbed-{name}")
                 self._tell(f"{name}: {usual.seconds:.1f} s undisturbed, changes to files {usual.changes}")
-                for fault, count in faults.items():
-                    if only_fault in ("", fault):
-                        self._attack(command, fault, count, usual)
+                for fault, count in asked.items():
+                    self._attack(command, fault, count, usual)
         return self.made
 
+    def _missing(self, command, fault):
+        """Return which kinds of a fault an earlier siege with this seed has not made, as attempts name them."""
+        kinds = [attempt.apart_name(blow) for blow in self._blows] if fault == APART else [fault]
+        there = {one.fault for one in self.made if (one.seed, one.command) == (self.seed, command)}
+        return [kind for kind in kinds if kind not in there]
+
+    @property
+    def _blows(self):
+        """What befalls fresh processes."""
+        return (signal.SIGKILL, signal.SIGTERM, *([None] if Path(attempt.FAKE_TIME).exists() else []))
+
     def _attack(self, command, name, count, usual):
+        missing = self._missing(command.name, name)
+        if not missing:
+            return
         if name == FLIPPED:
             self._repeat(count, command, name, partial(attempt.flip, command, self.disk, usual))
         elif name == APART:
-            clock = [None] if Path(attempt.FAKE_TIME).exists() else []
-            if not clock:
+            if None not in self._blows:
                 self._tell("The clock of a fresh process is not changed: libfaketime is not installed.")
-            for blow in (signal.SIGKILL, signal.SIGTERM, *clock):
-                make = partial(attempt.apart, command, self.disk, usual, blow=blow)
-                self._repeat(count, command, f"{name} {blow and blow.name}", make)
+            for blow in self._blows:
+                if attempt.apart_name(blow) in missing:
+                    make = partial(attempt.apart, command, self.disk, usual, blow=blow)
+                    self._repeat(count, command, attempt.apart_name(blow), make)
         else:
             self._repeat(count, command, name, partial(attempt.strike, command, FAULTS[name], self.disk, usual))
 
@@ -87,12 +107,15 @@ class Siege:
                 one = attempt.Attempt(command.name, name, broken=[str(error)])
             if one is None:  # it was over before its moment came
                 continue
+            one.seed = self.seed
             made.append(one)
             if one.broken:
                 self._tell(f"BROKEN {one.command}, {one.fault}, {one.moment}: {one.broken}\n{one.printed[-3000:]}")
                 shutil.rmtree(self.disk.place / "attempt", ignore_errors=True)
         self._tell(f"{command.name}, {name}: {count} tried, {sum(bool(one.broken) for one in made)} broken")
         self.made += made
+        if self.results is not None:
+            self.results.write_text(json.dumps([dataclasses.asdict(one) for one in self.made], indent=1))
 
     def _ready(self, name):
         """Return a command, after this process has imported all that it needs."""

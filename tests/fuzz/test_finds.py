@@ -296,6 +296,28 @@ def test_studies_with_something_else_in_the_place_of_a_table(text, tmp_path):
         Study.load(tmp_path / "made.toml", quick=True)
 
 
+@pytest.mark.parametrize("key", ["low", "high", "zero"])
+def test_ranges_of_numbers_beyond_floats(key):
+    from tuning.space import make_space
+
+    with pytest.raises(KactError, match=f"'dropout: {key}' parameter must be a number"):
+        make_space(["dropout"], Experiment(), {"dropout": {"low": 0.0, "high": 0.5, key: 10**400}})
+
+
+def test_a_grid_of_more_points_than_memory_holds():
+    from tuning.space import make_space
+
+    with bounded(), pytest.raises(KactError, match="'dropout: points' parameter must be a whole number from 1 to 1000"):
+        make_space(["dropout"], Experiment(), {"dropout": {"points": 10**9}})
+
+
+def test_a_list_in_the_place_of_a_name():
+    from tuning.space import make_space
+
+    with pytest.raises(KactError, match="'dropout: scale' parameter must be one of"):
+        make_space(["dropout"], Experiment(), {"dropout": {"scale": []}})
+
+
 def test_a_search_whose_state_was_changed(tmp_path):
     pytest.importorskip("keras_tuner")
     from tuning.plan import Place, Plan
