@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch.overrides import TorchFunctionMode
 
+from kact.layers.convolution_torch import convolve
 
 # activations that never fall, so that the maximum may be taken first; some of them by a setting, if it is not negative
 _RISING = {F.relu, torch.relu, F.relu6, F.selu, F.softplus, F.softsign, F.hardsigmoid, torch.tanh, F.tanh}
@@ -25,7 +26,7 @@ class Faster(TorchFunctionMode):
     """Calls in place of what Keras calls what computes the same faster.
 
     A copy into a layout that is already there is left out, a rising activation moves behind a max-pool and padding with
-    zeros into a convolution.
+    zeros into a convolution; convolutions of few maps are our own.
     """
 
     def __init__(self) -> None:
@@ -51,7 +52,7 @@ class Faster(TorchFunctionMode):
         if function is F.conv2d and len(arguments) == 2:  # as Keras calls it
             if by is F.pad and keywords.get("padding", 0) == 0:
                 first, keywords["padding"] = source, how
-            return F.conv2d(first, *arguments[1:], **keywords)
+            return convolve(first, *arguments[1:], **keywords)
         output = function(*arguments, **keywords)
         if _rises(function, arguments, keywords):
             plain = len(arguments) == 1 and not keywords
