@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch.overrides import TorchFunctionMode
 
 from kact.layers.convolution_torch import convolve
+from kact.layers.max_pool_torch import max_pool, maxima_pay
 
 # activations that never fall, so that the maximum may be taken first; some of them by a setting, if it is not negative
 _RISING = {F.relu, torch.relu, F.relu6, F.selu, F.softplus, F.softsign, F.hardsigmoid, torch.tanh, F.tanh}
@@ -26,7 +27,7 @@ class Faster(TorchFunctionMode):
     """Calls in place of what Keras calls what computes the same faster.
 
     A copy into a layout that is already there is left out, a rising activation moves behind a max-pool and padding with
-    zeros into a convolution; convolutions of few maps are our own.
+    zeros into a convolution; pools and convolutions of few maps are our own.
     """
 
     def __init__(self) -> None:
@@ -47,8 +48,8 @@ class Faster(TorchFunctionMode):
             return self._remember(function(*arguments, **keywords), by, function(source, *arguments[1:]), how)
         if function is F.max_pool2d and not keywords.get("return_indices"):
             if by in (None, F.pad):
-                return F.max_pool2d(*arguments, **keywords)
-            return how(F.max_pool2d(source, *arguments[1:], **keywords))
+                return _pooled(*arguments, **keywords)
+            return how(_pooled(source, *arguments[1:], **keywords))
         if function is F.conv2d and len(arguments) == 2:  # as Keras calls it
             if by is F.pad and keywords.get("padding", 0) == 0:
                 first, keywords["padding"] = source, how
@@ -65,6 +66,12 @@ class Faster(TorchFunctionMode):
     def _remember(self, output: torch.Tensor, *facts: Any) -> torch.Tensor:
         self._made[id(output)] = output, *facts
         return output
+
+
+def _pooled(*arguments: Any, **keywords: Any) -> torch.Tensor:
+    maps, *size = arguments
+    halved = size == [(2, 2)] and {**_HALVED, **keywords} == _HALVED and "stride" in keywords
+    return max_pool(maps) if halved and maxima_pay(maps) else F.max_pool2d(*arguments, **keywords)
 
 
 def _border(pad: Any = (), mode: str = "constant", value: Any = None) -> tuple[int, int] | None:
