@@ -14,6 +14,7 @@ from torch.overrides import TorchFunctionMode
 
 from kact.layers.convolution_torch import convolve
 from kact.layers.max_pool_torch import max_pool, maxima_pay
+from kact.layers.mish_torch import tanh_of_softplus
 
 # activations that never fall, so that the maximum may be taken first; some of them by a setting, if it is not negative
 _RISING = {F.relu, torch.relu, F.relu6, F.selu, F.softplus, F.softsign, F.hardsigmoid, torch.tanh, F.tanh}
@@ -27,7 +28,7 @@ class Faster(TorchFunctionMode):
     """Calls in place of what Keras calls what computes the same faster.
 
     A copy into a layout that is already there is left out, a rising activation moves behind a max-pool and padding with
-    zeros into a convolution; pools and convolutions of few maps are our own.
+    zeros into a convolution; pools and convolutions of few maps and Mish's factor are our own.
     """
 
     def __init__(self) -> None:
@@ -54,6 +55,8 @@ class Faster(TorchFunctionMode):
             if by is F.pad and keywords.get("padding", 0) == 0:
                 first, keywords["padding"] = source, how
             return convolve(first, *arguments[1:], **keywords)
+        if function is torch.tanh and by is F.softplus and how is F.softplus and first.device.type == "cpu":
+            return tanh_of_softplus(source)
         output = function(*arguments, **keywords)
         if _rises(function, arguments, keywords):
             plain = len(arguments) == 1 and not keywords
