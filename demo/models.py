@@ -17,7 +17,7 @@ from typing import Any
 
 from demo.familiarity import Familiarity
 from kact import KactError, Predictor, Run
-from kact.engine.startup import spare_tensorflow
+from kact.startup import spare_tensorflow
 
 BOX = Path(__file__).with_name("models")
 MOST_RUNS = 200  # that are listed of one's own

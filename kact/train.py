@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kact import backend
-from kact.engine.determinism import deterministic
+from kact.determinism import deterministic
 from kact.experiment import Experiment
 from kact.runs import Run, RunDirectory
 from kact.training import Training

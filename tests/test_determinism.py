@@ -11,7 +11,7 @@ import pytest
 import kact
 from kact import backend
 from kact.checkpoint import Checkpoint
-from kact.engine.determinism import deterministic
+from kact.determinism import deterministic
 from kact.errors import KactError
 from kact.experiment import Experiment
 from kact.runs import Run

@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 
 import kact
-from kact.engine.startup import spare_tensorflow
 from kact.errors import KactError
 from kact.experiment import Experiment
 from kact.progress import Console
 from kact.runs import Run
+from kact.startup import spare_tensorflow
 from kact.stats import Paired, paired
 from tuning.plan import Place, Plan
 from tuning.records import Execution, Trial, best, rank

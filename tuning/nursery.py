@@ -5,7 +5,7 @@ With a backend that starts threads of its own there is nothing to fork: each wor
 
 import gc
 
-from kact.engine import startup
+from kact import startup
 
 if startup.forkable():
     import kact.engine.captured

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from kact.engine.startup import spare_tensorflow
 from kact.errors import KactError
 from kact.files import explained
+from kact.startup import spare_tensorflow
 from tuning.clock import Clock, Pace, measure, spoken
 from tuning.command_line import TuneOptions
 from tuning.distributed import await_chief, check_port, free_port, serve

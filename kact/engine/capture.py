@@ -13,10 +13,10 @@ import torch
 from torch.fx import GraphModule
 from torch.overrides import TorchFunctionMode
 
-from kact.engine.layout import Layout
 from kact.engine.lengths import unite
 from kact.engine.lowering import lower
 from kact.engine.private import trace
+from kact.layers.faster_torch import Faster
 
 Step = Callable[..., Any]  # from tensors to a tensor, or to nothing
 
@@ -72,7 +72,7 @@ def capture(
         CannotCapture: with the reason, if the step depends on numbers that only a run can tell.
     """
     try:
-        with _put_back(state), _Guard(), Layout():
+        with _put_back(state), _Guard(), Faster():
             graph = _traced(step, state, arguments)
             if longer is not None:
                 graph = unite(graph, _traced(step, state, longer), sized=len(state))

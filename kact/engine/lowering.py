@@ -12,27 +12,27 @@ from typing import Any
 import torch
 from torch.fx import CodeGen, GraphModule, Node
 
+from kact.engine.buffers import give_buffers
+
 aten = torch.ops.aten
 Kernel = Any  # a node of the graph; torch.fx types its fields too loosely to check anything
 
 _VIEWS = {getattr(aten, name).default for name in ("permute", "t", "view", "expand", "unsqueeze")}
-_VIEWS |= {aten.transpose.int, aten.squeeze.dims}
+_VIEWS |= {aten.transpose.int, aten.squeeze.dims, aten.slice.Tensor, aten.select.int}
 _FILLED = {aten.ones_like.default: 1, aten.zeros_like.default: 0}
 _EACH = {aten.add.Tensor, aten.sub.Tensor, aten.mul.Tensor, aten.div.Tensor}
 _IN_PLACE = {aten.add.Tensor: aten.add_.Tensor, aten.lerp.Scalar: aten.lerp_.Scalar}
 _SAME = {aten.detach.default, aten.alias.default}
 _QUICK: dict[Any, Any] = {  # torch's own functions reach the same kernels in half the time of an overload
-    getattr(getattr(aten, name), overload): getattr(torch, name)
-    for overload, names in (
-        ("default", "mm addmm bmm baddbmm convolution neg tanh sigmoid relu sqrt rsqrt addcmul argmax permute t"),
-        ("default", "maximum index_select _log_softmax _log_softmax_backward_data"),
-        ("Tensor", "add sub mul div eq"),
-        ("dim_IntList", "sum"),
+    getattr(aten, function.__name__): function
+    for function in (
+        torch.mm, torch.addmm, torch.bmm, torch.baddbmm, torch.convolution, torch.neg, torch.tanh, torch.sigmoid,
+        torch.relu, torch.sqrt, torch.rsqrt, torch.addcmul, torch.argmax, torch.permute, torch.t, torch.maximum,
+        torch.index_select, torch._log_softmax, torch._log_softmax_backward_data, torch.add, torch.sub, torch.mul,
+        torch.div, torch.eq, torch.sum, torch.cat, torch.Tensor.view, torch.Tensor.copy_, torch.Tensor.add_,
+        torch.Tensor.lerp_,
     )
-    for name in names.split()
-}
-_QUICK |= {aten.view.default: torch.Tensor.view, aten.copy_.default: torch.Tensor.copy_}
-_QUICK |= {aten.add_.Tensor: torch.Tensor.add_, aten.lerp_.Scalar: torch.Tensor.lerp_}
+}  # fmt: skip
 
 
 def lower(traced: GraphModule, state: Sequence[torch.Tensor]) -> Callable[..., Any]:
@@ -59,12 +59,13 @@ def lower(traced: GraphModule, state: Sequence[torch.Tensor]) -> Callable[..., A
         _sum_of_maps(node)
         _widen(node, constants)
         _hold_number(node, constants)
-        _pool_by_maxima(node)
         _permute_once(node)
     graph.eliminate_dead_code()
+    constants.use_buffers()
+    constants.fold()
     for node in graph.nodes:
         if node.op == "call_function":
-            node.target = _QUICK.get(node.target, node.target)
+            node.target = _QUICK.get(getattr(node.target, "overloadpacket", None), node.target)
     return constants.function()
 
 
@@ -121,6 +122,22 @@ class _Constants:
         self.tensors[node] = tensor
         return node
 
+    def use_buffers(self) -> None:
+        """Give kernels memory of their own to write into."""
+        for node, buffers in give_buffers(self.graph).items():
+            held = [self.add(buffer, before=node) for buffer in buffers]
+            if len(held) == 1:
+                node.replace_all_uses_with(held[0])
+            for user in list(node.users) if len(held) > 1 else ():  # each takes one out
+                _replace(user, held[user.args[1]])
+            if node.target in (aten.empty_like.default, aten.empty.memory_format):
+                self.graph.erase_node(node)
+            elif node.target is aten.copy_.default:
+                node.args, node.kwargs = (held[0], node.args[0]), {}
+            else:
+                names = [one.name for one in node.target._schema.arguments if one.is_out]
+                node.kwargs = {**node.kwargs, **dict(zip(names, held, strict=True))}
+
     def function(self) -> Callable[..., Any]:
         """Return the graph as a function of its arguments, the constants given to it."""
         used = [node for node in self.graph.nodes if node.op == "get_attr" and node.users]
@@ -170,12 +187,19 @@ def _join_bias(node: Kernel, constants: _Constants) -> None:
             joined = constants.graph.call_function(aten.addmm.default, (bias, *made.args))
         _replace(node, joined)
         constants.graph.erase_node(made)
-    elif made.target is aten.permute.default and list(made.args[1]) == [0, 2, 3, 1]:
-        convolved = made.args[0]
-        if convolved.target is aten.convolution.default and len(convolved.users) == 1 and convolved.args[2] is None:
-            held = constants.add(vector.view(-1), before=convolved)
-            convolved.args = (*convolved.args[:2], held, *convolved.args[3:])
-            _replace(node, made)
+        return
+    pairs = made.target is aten.view.default and made.args[0].target is aten.permute.default  # pixels two at a time
+    permuted = made.args[0] if pairs else made
+    if permuted.target is not aten.permute.default or list(permuted.args[1]) != [0, 2, 3, 1]:
+        return
+    convolved = permuted.args[0]
+    if convolved.target is aten.convolution.default and len(convolved.users) == 1 and convolved.args[2] is None:
+        held = constants.add(vector.view(-1), before=convolved)
+        if pairs:
+            with constants.graph.inserting_before(convolved):
+                held = constants.graph.call_function(aten.cat.default, ([held, held],))
+        convolved.args = (*convolved.args[:2], held, *convolved.args[3:])
+        _replace(node, made)
 
 
 def _sum_of_maps(node: Kernel) -> None:
@@ -221,32 +245,16 @@ def _hold_number(node: Kernel, constants: _Constants) -> None:
         node.args = (node.args[0], constants.add(torch.tensor(float(node.args[1])), before=node))
 
 
-def _pool_by_maxima(node: Kernel) -> None:
-    """Pool 2x2 by maxima of rows and of columns where nobody asks which pixel it was: on CPU seven times faster."""
-    if node.target is not aten.max_pool2d_with_indices.default or "val" not in node.args[0].meta:
-        return
-    source, asked = node.args[0], [user for user in node.users if user.users]
-    if [user.args[1] for user in asked] != [0] or list(node.args[1:]) != [[2, 2], [2, 2]]:
-        return
-    if source.meta["val"].device.type != "cpu":
-        return
-    found = source
-    with node.graph.inserting_before(node):
-        for axis in (2, 3):
-            size = source.meta["val"].shape[axis] // 2 * 2
-            halves = [node.graph.call_function(aten.slice.Tensor, (found, axis, start, size, 2)) for start in (0, 1)]
-            found = node.graph.call_function(aten.maximum.default, tuple(halves))
-    _replace(asked[0], found)
-
-
 def _permute_once(node: Kernel) -> None:
     """Make one permutation of two, and none of one that leaves all axes where they are."""
     if node.target is not aten.permute.default or min(node.args[1]) < 0:
         return
     source, order = node.args
     if source.target is aten.permute.default and min(source.args[1]) >= 0:
-        source, order = source.args[0], [source.args[1][axis] for axis in order]
+        between, source, order = source, source.args[0], [source.args[1][axis] for axis in order]
         node.args = (source, order)
+        if not between.users:
+            node.graph.erase_node(between)
     if list(order) == sorted(order):
         _replace(node, source)
 

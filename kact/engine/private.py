@@ -24,6 +24,7 @@ _NEEDED: dict[Any, tuple[str, ...]] = {
     keras.Optimizer: ("scale_loss", "apply", "build", "finalize_variable_values", "_get_variable_index"),
     torch: ("_foreach_mul", "_foreach_mul_", "_foreach_add", "_foreach_add_", "_fused_sgd_", "_fused_adam_", "_VF"),
     torch._ops: ("OpOverload",),
+    torch._C: ("_dispatch_has_kernel_for_dispatch_key",),
     torch.ops.aten: ("_foreach_mul_", "sym_size"),
 }
 
@@ -90,3 +91,16 @@ def loss_of(model: keras.Model, inputs: Any, labels: Any, outputs: Any, weights:
 def note_loss(model: keras.Model, loss: Any, examples: int) -> None:
     """Add a batch's loss to the mean that the model keeps over an epoch."""
     model._loss_tracker.update_state(loss, sample_weight=examples)
+
+
+def kernel_into(kernel: Any) -> Any:
+    """Return the variant of a kernel that writes into tensors it is given, if the CPU has one of its own."""
+    packet = kernel.overloadpacket
+    for name in packet.overloads():
+        other = getattr(packet, name)
+        given = [(one.name, str(one.type)) for one in other._schema.arguments if not one.is_out]
+        if len(given) < len(other._schema.arguments) and given == [
+            (one.name, str(one.type)) for one in kernel._schema.arguments
+        ]:
+            return other if torch._C._dispatch_has_kernel_for_dispatch_key(other.name(), "CPU") else None
+    return None

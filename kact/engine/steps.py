@@ -10,9 +10,9 @@ import torch
 
 from kact.engine import private
 from kact.engine.capture import Step, capture
-from kact.engine.fused import fused
 from kact.engine.layout import lay_out
 from kact.engine.lengths import LENGTHS
+from kact.fused_optimizers import fused
 
 
 class Steps:

@@ -14,6 +14,7 @@ from kact.tasks import Split
 from kact.tasks.batches import EpochBatches
 from kact.text.encoded import EncodedSplit
 from kact.text.token_batches import TokenBatches, predict_tokens
+from kact.text.token_means import TokenLoss, TokenMean
 
 
 class StockEngine:
@@ -45,8 +46,8 @@ class StockEngine:
             metrics.append(keras.metrics.MeanMetricWrapper(loss, name="data_loss"))  # Keras' own includes the penalty
         if len(model.output_shape) == 3:  # a label a token: weights say which are real
             right = keras.metrics.sparse_categorical_accuracy
-            counted = [_TokenMean(right, name="accuracy"), _TokenMean(loss, name="data_loss")]
-            model.compile(optimizer=optimizer, loss=_TokenLoss(loss), weighted_metrics=counted)
+            counted = [TokenMean(right, name="accuracy"), TokenMean(loss, name="data_loss")]
+            model.compile(optimizer=optimizer, loss=TokenLoss(loss), weighted_metrics=counted)
         else:
             model.compile(optimizer=optimizer, loss=loss, metrics=metrics)
         model.optimizer.build(model.trainable_variables)  # which in float16 is a loss-scaling one around ours
@@ -104,26 +105,3 @@ class StockEngine:
             for start in range(0, len(inputs), self.prediction_batch)
         ]
         return np.concatenate([np.asarray(part) for part in parts])
-
-
-class _TokenLoss(keras.losses.Loss):
-    """The mean of a loss over the tokens of a batch that are real, by their weights."""
-
-    def __init__(self, loss: Callable[..., Any]) -> None:
-        super().__init__(name="token_loss", reduction="mean_with_sample_weight")
-        self.loss = loss
-
-    def call(self, y_true: Any, y_pred: Any) -> Any:
-        return self.loss(y_true, y_pred)
-
-
-class _TokenMean(keras.metrics.Mean):
-    """A mean in which each real token counts once; Keras' own averages each sentence first."""
-
-    def __init__(self, value: Callable[..., Any], name: str) -> None:
-        super().__init__(name=name)
-        self.value = value
-
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        values = keras.ops.reshape(self.value(y_true, y_pred), (-1,))  # (batch·time,)
-        super().update_state(values, keras.ops.reshape(sample_weight, (-1,)))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from kact import backend, losses
 from kact.assembly import epoch_batches, load_arrays_of
-from kact.engine.determinism import deterministic
+from kact.determinism import deterministic
 from kact.experiment import Experiment
 from kact.many.groups import TOGETHER, groups, packs, why_alone, why_slower, why_too_large
 from kact.runs import Run, RunDirectory

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch.func import vmap
 
-from kact.engine import fused
+from kact import fused_optimizers as fused
 from kact.schedules import LearningRate
 
 Tensors = list[torch.Tensor]  # each (members, ...)
