@@ -19,6 +19,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
+from typing import Any
 
 from kact import backend
 from kact.errors import KactError
@@ -60,7 +61,8 @@ def deterministic(asked: bool, device: str) -> Iterator[None]:
 def _torch_algorithms(device: str) -> Iterator[None]:
     import torch
 
-    cudnn, filling = torch.backends.cudnn, torch.utils.deterministic
+    cudnn = torch.backends.cudnn
+    filling: Any = torch.utils.deterministic  # its one attribute is made at run time, unseen by types
     before = (
         torch.are_deterministic_algorithms_enabled(),
         torch.is_deterministic_algorithms_warn_only_enabled(),
