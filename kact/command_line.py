@@ -137,7 +137,7 @@ def guarded(work: Callable[[], int]) -> int:
         sys.stderr.close()
         return 141
     except (MemoryError, OSError, RuntimeError) as error:
-        said = _of_the_machine(error)
+        said = of_the_machine(error)
         if said is None:
             raise
         print(f"kact: {said}", file=sys.stderr)
@@ -242,7 +242,7 @@ def _tuples(values: dict[str, Any]) -> dict[str, Any]:
     return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
 
 
-def _of_the_machine(error: Exception) -> str | None:
+def of_the_machine(error: Exception) -> str | None:
     """Return what the machine refused, with the next step; None for an error that is a mistake in a program."""
     no_memory = isinstance(error, MemoryError) or any(said in str(error).lower() for said in _NO_MEMORY)
     if no_memory:

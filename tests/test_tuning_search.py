@@ -191,6 +191,24 @@ def test_a_full_disk_stops_the_search_and_fails_no_trial(tmp_path, fake):
     assert [one.status for one in search(small_plan(), tmp_path)] == ["finished"] * 4
 
 
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes.")]
+)
+def test_a_machine_without_memory_stops_the_search_and_fails_no_trial(tmp_path, fake, error):
+    fake.fail = lambda experiment: error if len(fake.trained) == 2 else None
+    with pytest.raises(KactError, match=r"No memory is left\.\nEnd other programs"):
+        search(small_plan(), tmp_path)
+    fake.fail = lambda experiment: None
+    assert [one.status for one in search(small_plan(), tmp_path)] == ["finished"] * 4
+
+
+def test_a_network_too_large_for_a_gpu_fails_its_trial_alone(tmp_path, fake):
+    error = RuntimeError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+    fake.fail = lambda experiment: error if len(fake.trained) == 2 else None
+    statuses = [one.status for one in search(small_plan(), tmp_path)]
+    assert statuses.count("failed") == 2 and statuses.count("finished") == 2
+
+
 @pytest.mark.parametrize("name", ["oracle.json", "trial_1/trial.json", "trial_1/executions.json"])
 @pytest.mark.parametrize("content", ["", "{}", '{"start_order": 3}', "[1]"])
 def test_a_corrupt_file_is_named_with_how_to_go_on(name, content, tmp_path, fake):

@@ -17,6 +17,7 @@ import keras_tuner
 from keras_tuner.engine import base_tuner
 
 import kact
+from kact.command_line import of_the_machine
 from kact.errors import KactError
 from kact.experiment import Experiment
 from kact.progress import Console
@@ -131,7 +132,7 @@ def execute(experiment: Experiment, place: Place, continue_from: Path | None = N
     """Run one experiment and return what it came to; a failure is a result.
 
     Raises:
-        keras_tuner.errors.FatalError: if it could not be written.
+        keras_tuner.errors.FatalError: if it could not be written, or the machine has no memory left.
     """
     try:
         RunDirectory(place.runs / experiment.label).drop_damaged()
@@ -144,6 +145,9 @@ def execute(experiment: Experiment, place: Place, continue_from: Path | None = N
             raise keras_tuner.errors.FatalError(str(error)) from error
         return Execution(experiment.seed, "failed", error=str(error))
     except Exception as error:  # whatever a backend or somebody's own activation raises is this trial's failure alone
+        refused = of_the_machine(error)
+        if refused is not None and "CUDA" not in str(error):  # a network too large for a GPU is a failure like others
+            raise keras_tuner.errors.FatalError(refused) from error
         traceback.print_exc()
         return Execution(experiment.seed, "failed", error=f"{type(error).__name__}: {error}")
     return Execution.of(run, place.project)
