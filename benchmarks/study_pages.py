@@ -39,9 +39,9 @@ _JPEG = "CIFAR-10 is a copy here whose images are JPEG (quality 75): accuracies 
 
 _INDEX = """# Studies, and where their results are
 
-Each is a file of [kact/studies](../../kact/studies) and one command: `kact study run NAME`, or with `--quick` for its quick
+Each is a file of [kact/studies](../../kact/studies) and one command: `kact study run NAME`, or with `--quick` its quick
 form, which takes minutes on 2 CPU cores, shows the shape of the answer, and proves nothing. `kact study show NAME` says
-what a study trains, and how long that will take. The numbers are those of the published studies; the others are our own.
+what a study trains, and how long that will take. Numbers are those of the published studies; the others are our own.
 
 Most full studies are hours, or a GPU's work: the last column has those that were run. Single networks are in
 [MNIST](mnist.md), [tweets](tweets.md) and [transfer](transfer.md).

@@ -115,6 +115,8 @@ def test_runs_that_never_learned_are_told_where_others_did():
     assert "Of relu, 2 of 6 runs ended near chance: the mean is of two kinds of runs." in limits(
         findings(material(rows))
     )
+    stuck = made_rows({"relu": 0.34, "elu": 0.7})
+    assert "1 of 2 cells ended near chance in each run: nothing was learned." in limits(findings(material(stuck)))
 
 
 def test_values_that_read_alike_are_refused():

@@ -109,14 +109,18 @@ def _unfinished(material: Material) -> Iterator[str]:
 
 
 def _at_chance(material: Material) -> Iterator[str]:
-    """Tell of cells of which some runs learned and some did not: their mean is of neither."""
-    for cell in material.cells():
+    """Tell of cells of which no run learned, and of those of which some did: their mean is of neither kind."""
+    cells, none_learned = material.cells(), 0
+    for cell in cells:
         scores = [row.metrics["test"] for row in cell.rows if row.metrics and row.metrics.get("test")]
         bar = 1.5 / len(scores[0]["per_class"]) if scores and scores[0].get("per_class") else 0.0
         stuck = sum(one["accuracy"] < bar for one in scores)
         if 0 < stuck < len(scores):
             where = f"{material.called(cell.name)}{f' at {cell.place}' * bool(cell.place)}"
             yield f"Of {where}, {stuck} of {len(scores)} runs ended near chance: the mean is of two kinds of runs."
+        none_learned += bool(scores) and stuck == len(scores)
+    if none_learned:
+        yield f"{none_learned} of {counted(len(cells), 'cell')} ended near chance in each run: nothing was learned."
 
 
 def _seeds(found: Findings) -> Iterator[str]:

@@ -55,7 +55,8 @@ def errors(found: Findings) -> list[Illustration]:
         lines["test"] = band_of(tested, "test_curve_accuracy", 100.0, complement=True)
         drawn = {split: line for split, line in lines.items() if line is not None}
         if drawn:
-            panels[cell.title] = drawn
+            name = found.material.called(cell.name)
+            panels[f"{name}, {cell.place}" if cell.place else name] = drawn
     if not panels:
         return []
     ends = [
