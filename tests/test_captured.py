@@ -276,3 +276,10 @@ def lines_of_code(path):
     layout = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
     tokens = [token for token in tokenize.generate_tokens(io.StringIO(text).readline) if token.type not in layout]
     return len({line for token in tokens for line in range(token.start[0], token.end[0] + 1)} - documented)
+
+
+def test_no_capture_leaves_its_source_behind():
+    """A worker captures steps for as long as it lives: torch would keep the source code of every one."""
+    made = engine("auto")
+    epochs(made, count=1)
+    assert made.name == "captured" and not torch.fx.graph_module._loader.eval_cache

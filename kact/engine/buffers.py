@@ -46,7 +46,7 @@ def give_buffers(graph: Any) -> dict[Kernel, list[torch.Tensor]]:
         into, values = _into(node)
         if values:
             own = next((one for one in over if _may_replace(node, values, one, owners)), None)
-            blocks = [_block(_bytes(value), sizes, free) for value in values] if own is None else taken.pop(own)
+            blocks = [_block(value.nbytes, sizes, free) for value in values] if own is None else taken.pop(own)
             over = [one for one in over if one is not own]
             taken[node] = blocks
             planned[node] = values, blocks
@@ -56,7 +56,7 @@ def give_buffers(graph: Any) -> dict[Kernel, list[torch.Tensor]]:
     memory = [torch.empty(size, dtype=torch.uint8) for size in sizes]
     return {
         node: [
-            memory[block][: _bytes(value)].view(value.dtype).as_strided(value.shape, value.stride())
+            memory[block][: value.nbytes].view(value.dtype).as_strided(value.shape, value.stride())
             for value, block in zip(values, blocks, strict=True)
         ]
         for node, (values, blocks) in planned.items()
@@ -84,7 +84,7 @@ def _may_replace(node: Kernel, values: list[Value], owner: Kernel, owners: dict[
     read = [one for one in node.all_input_nodes if owner in owners[one]]
     alike = all(owners[one] == {owner} and _laid(one.meta.get("val")) == _laid(values[0]) for one in read)
     whole = owner.meta["val"]
-    return bool(read) and alike and isinstance(whole, torch.Tensor) and _bytes(whole) == _bytes(values[0])
+    return bool(read) and alike and isinstance(whole, torch.Tensor) and whole.nbytes == values[0].nbytes
 
 
 def _block(size: int, sizes: list[int], free: list[int]) -> int:
@@ -110,10 +110,6 @@ def _aliased(node: Kernel) -> list[Kernel]:
     found = [given.get(one.name) for one in schema.arguments if one.alias_info is not None]
     flat = [one for value in found for one in (value if isinstance(value, list | tuple) else [value])]
     return [one for one in flat if isinstance(one, Node)]
-
-
-def _bytes(value: Value) -> int:
-    return value.numel() * value.element_size()
 
 
 def _laid(value: Any) -> tuple[Any, ...] | None:

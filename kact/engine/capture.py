@@ -10,12 +10,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
-from torch.fx import GraphModule
 from torch.overrides import TorchFunctionMode
 
 from kact.engine.lengths import unite
 from kact.engine.lowering import lower
-from kact.engine.private import trace
+from kact.engine.private import forget_sources, trace
 from kact.layers.faster_torch import Faster
 
 Step = Callable[..., Any]  # from tensors to a tensor, or to nothing
@@ -73,21 +72,19 @@ def capture(
     """
     try:
         with _put_back(state), _Guard(), Faster():
-            graph = _traced(step, state, arguments)
-            if longer is not None:
-                graph = unite(graph, _traced(step, state, longer), sized=len(state))
+            examples = [arguments] if longer is None else [arguments, longer]
+            graphs = [trace(lambda _, *given: step(*given), list(state), *one) for one in examples]
+            graph = graphs[0] if longer is None else unite(*graphs, sized=len(state))
         replay = lower(graph, state)
     except CannotCapture:
         raise
     except Exception as error:  # tracing fails in as many ways as steps are written
         raise CannotCapture(_in_words(error)) from error
+    finally:
+        forget_sources()
     if arguments[0].device.type != "cuda":
         return replay
     return _cuda_graph(replay, arguments, state) if longer is None else _cuda_graphs(replay, state)
-
-
-def _traced(step: Step, state: Sequence[torch.Tensor], arguments: Sequence[torch.Tensor]) -> GraphModule:
-    return trace(lambda _, *given: step(*given), list(state), *arguments)
 
 
 def _in_words(error: Exception) -> str:

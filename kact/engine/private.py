@@ -9,11 +9,13 @@ True
 
 from __future__ import annotations
 
+import linecache
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 import torch
+import torch.fx.graph_module
 from torch._guards import TracingContext, tracing
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx import GraphModule
@@ -24,6 +26,7 @@ _NEEDED: dict[Any, tuple[str, ...]] = {
     keras.Optimizer: ("scale_loss", "apply", "build", "finalize_variable_values", "_get_variable_index"),
     torch: ("_foreach_mul", "_foreach_mul_", "_foreach_add", "_foreach_add_", "_fused_sgd_", "_fused_adam_", "_VF"),
     torch._ops: ("OpOverload",),
+    torch.fx.graph_module: ("_loader",),
     torch._C: ("_dispatch_has_kernel_for_dispatch_key",),
     torch.ops.aten: ("_foreach_mul_", "sym_size"),
 }
@@ -49,6 +52,13 @@ def trace(function: Callable[..., Any], *arguments: Any) -> GraphModule:
     """
     with tracing(TracingContext(FakeTensorMode(allow_fallback_kernels=True))):
         return make_fx(function)(*arguments)
+
+
+def forget_sources() -> None:
+    """Forget the source code of traced graphs, which torch keeps for tracebacks, for as long as the process lives."""
+    kept = torch.fx.graph_module._loader.eval_cache
+    while kept:
+        linecache.cache.pop(kept.popitem()[0], None)
 
 
 def layers_of(model: keras.Model) -> list[Any]:
