@@ -119,6 +119,16 @@ class Run:
         """
         return checked(self.path, self.metrics, name)
 
+    def check_files(self) -> None:
+        """Read all that the run noted the hash of.
+
+        Raises:
+            KactError: if a file is missing or damaged.
+        """
+        for name in self.metrics["provenance"]["files"]:
+            self.file(name)
+        _ = self.history
+
     def _noted(self, name: str) -> str | None:
         return _noted(self.metrics, name)
 
@@ -183,7 +193,7 @@ class RunDirectory:
     def drop_damaged(self) -> None:
         """Delete what is damaged, so that whoever makes many runs unattended makes it again."""
         for name, read in (
-            ("metrics.json", lambda _: Run.load(self.path).history),
+            ("metrics.json", lambda _: Run.load(self.path).check_files()),
             ("experiment.toml", Experiment.load),
             ("checkpoint.npz", Checkpoint.load),
         ):
@@ -194,6 +204,15 @@ class RunDirectory:
                 except KactError:
                     with explained(file):
                         file.unlink()
+
+    @property
+    def whole(self) -> bool:
+        """Whether it holds a finished run, all of whose files are as the run left them."""
+        try:
+            Run.load(self.path).check_files()
+        except KactError:
+            return False
+        return True
 
     @property
     def checkpoint_path(self) -> Path:

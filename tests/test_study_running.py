@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+import shutil
 
 import pytest
 
@@ -50,6 +51,30 @@ def test_a_study_tunes_compares_and_is_not_run_again(tmp_path):
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "runs").glob("*/metrics.json")}
     assert results(run_study(study, tmp_path / "out")) == results(rows)
     assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+@pytest.mark.parametrize("name", ["model.keras", "history.csv", "metrics.json", "experiment.toml"])
+def test_a_run_whose_directory_was_damaged_is_made_again_and_counted_once(tmp_path, name):
+    study = small_study(tmp_path, seeds=1)
+    rows = run_study(study, tmp_path / "out")
+    damaged = tmp_path / "out" / rows[0].path
+    content = bytearray((damaged / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (damaged / name).write_bytes(content)
+    pool = PoolHere()
+    assert run_study(study, tmp_path / "out", pool) == rows
+    assert [experiment.label for experiment in pool.done] == [damaged.name]
+    made = Run.load(damaged)
+    made.check_files()
+    assert made.history == rows[0].history and made.metrics["test"] == rows[0].metrics["test"]
+
+
+def test_a_run_whose_directory_is_gone_keeps_its_row(tmp_path):
+    study = small_study(tmp_path, seeds=1)
+    rows = run_study(study, tmp_path / "out")
+    shutil.rmtree(tmp_path / "out" / "runs")
+    pool = PoolHere()
+    assert run_study(study, tmp_path / "out", pool) == rows and pool.done == []
 
 
 def test_more_seeds_are_added_to_what_is_there(tmp_path):

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from kact.errors import KactError
 from kact.experiment import Experiment
+from kact.runs import RunDirectory
 from kact.studies.directory import StudyDirectory
 from kact.studies.factors import frozen
 from kact.studies.job import Job, Outcome
@@ -94,7 +95,7 @@ class StudyRunner:
             chosen = choose_settings(self.study, table.rows("tune")) if stage == "compare" else {}
             tasks = self._tasks(stage, chosen)
             rows = {(row.stage, row.hash, row.seed): row for row in table.rows(stage)}
-            done = [rows[task.key] for task in tasks if task.key in rows and not self._is_tried_again(rows[task.key])]
+            done = [rows[task.key] for task in tasks if task.key in rows and not self._is_made_again(rows[task.key])]
             kept = {(row.stage, row.hash, row.seed) for row in done}
             missing = [task for task in tasks if task.key not in kept]
             self.watcher.stage_began(stage, len(tasks), sum(task.experiment.epochs for task in tasks), done)
@@ -118,8 +119,12 @@ class StudyRunner:
         units = self.shard.units(self.study, ((task.cell, task.experiment) for task in tasks))
         return [task for task, unit in zip(tasks, units, strict=True) if self.shard.has(unit)]
 
-    def _is_tried_again(self, row: ResultRow) -> bool:
-        return self.retry_failed and row.status == "failed"
+    def _is_made_again(self, row: ResultRow) -> bool:
+        """Return whether a run failed and is to be tried again, or a file of its directory is damaged."""
+        if row.status == "failed":
+            return self.retry_failed
+        folder = self.directory.path / row.path
+        return folder.is_dir() and not RunDirectory(folder).whole
 
     def _has_no_choice(self, task: _Task, stage: str, chosen: Mapping[Any, Any]) -> bool:
         """Record a compared run as failed if no candidate of its group was left after tuning."""
