@@ -35,7 +35,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "kact needs Python 3.11 or newer: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
 	@test -x $(RUN) || $(PYTHON) -m venv $(VENV)
-	@echo "Installing kact and what it stands on into $(VENV) (once, a minute or two) ..."
+	@echo "Installing kact and what it stands on into $(VENV) (once, some minutes; pip says nothing meanwhile) ..."
 	@$(INSTALL) --editable '.[dev]'
 	@touch $@
 

@@ -25,7 +25,7 @@ from kact.errors import KactError, nearest
 from kact.experiment import Experiment, default_model
 from kact.models import MODELS, Model, habitual_batch_norm, make_model
 from kact.recipes import config_path
-from kact.settings import setting
+from kact.settings import range_in_words, setting
 from kact.tracking import TRACKERS
 
 
@@ -74,6 +74,8 @@ def train_command(arguments: Sequence[str], program: str = "python -m kact.train
         finally:
             if tracked is not None:
                 tracked.close()
+        if not (console.training or options.quiet):
+            print("It was trained to its end before, and is not trained again; another --seed or --out is a new run.")
         print(describe.summary(finished))
         if tracked is not None and tracked.where:
             print(f"see  {tracked.where}")
@@ -195,8 +197,8 @@ def _flags(kind: type[Model]) -> type:
 def _annotated(hint: Any, field: dataclasses.Field[Any]) -> Any:
     import tyro
 
-    choices = field.metadata["choices"]
-    text = field.metadata["help"] + (f" [{', '.join(choices)}]" if choices else "")
+    allowed = ", ".join(field.metadata["choices"]) or range_in_words(field.metadata)
+    text = field.metadata["help"] + (f" [{allowed}]" if allowed else "")
     return Annotated[hint, tyro.conf.arg(help=text)]
 
 

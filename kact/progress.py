@@ -41,13 +41,14 @@ class Console:
 
     Attributes:
         epochs_done: epochs that are finished and safe on disk.
+        training: whether training began; it does not where the run was finished before.
     """
 
     def __init__(self, quiet: bool = False) -> None:
         self.quiet = quiet
         self.epochs_done = 0
         self._bar: tqdm | None = None
-        self._training = False
+        self.training = False
         self._stop = False
         self._handlers: dict[signal.Signals, Any] = {}
 
@@ -68,7 +69,7 @@ class Console:
 
     def started(self, experiment: Experiment, directory: Path, device: str, epochs_done: int) -> None:
         self.epochs_done = epochs_done
-        self._training = True
+        self.training = True
         again = f", going on after epoch {epochs_done}" if epochs_done else ""
         self._say(f"Training {experiment.label} on {device}{again}.")
 
@@ -103,7 +104,7 @@ class Console:
         if self._stop:
             os._exit(130)
         self._stop = True
-        if not self._training:
+        if not self.training:
             raise KeyboardInterrupt
 
 

@@ -83,6 +83,19 @@ def known_settings(settings: type, given: Mapping[str, Any], where: str) -> None
             raise KactError.parameter(where, key, "given settings among", choices=names)
 
 
+def range_in_words(limits: Mapping[str, Any]) -> str:
+    """Return the bounds of a setting as errors and `--help` say them, "" where there are none.
+
+    Args:
+        limits: a field's metadata, as `setting` makes it.
+
+    Example:
+        >>> range_in_words(setting(0.5, "a share", at_least=0, below=1).metadata)
+        'at least 0 and below 1'
+    """
+    return " and ".join(f"{word} {limits[name]}" for name, word in _WORDS.items() if name in limits)
+
+
 def _coerce(value: Any, hint: Any, argument: str, limits: Mapping[str, Any]) -> Any:
     if isinstance(hint, types.UnionType):
         return _coerce_union(value, typing.get_args(hint), argument, limits)
@@ -117,7 +130,7 @@ def _coerce_union(value: Any, hints: tuple[Any, ...], argument: str, limits: Map
 
 
 def _number(value: Any, hint: type, argument: str, limits: Mapping[str, Any]) -> int | float:
-    wanted = f"a {_NOUNS[hint]}{_range(limits)}"
+    wanted = f"a {_NOUNS[hint]} {range_in_words(limits)}".rstrip()
     if isinstance(value, bool) or not isinstance(value, int | float) or not is_finite(value):
         raise KactError.parameter(argument, value, wanted)
     if hint is int and value != int(value):
@@ -135,8 +148,3 @@ def _number(value: Any, hint: type, argument: str, limits: Mapping[str, Any]) ->
 
 _NOUNS = {int: "whole number", float: "number", str: "name"}
 _WORDS = {"at_least": "at least", "above": "above", "at_most": "at most", "below": "below"}
-
-
-def _range(limits: Mapping[str, Any]) -> str:
-    said = [f"{word} {limits[name]}" for name, word in _WORDS.items() if name in limits]
-    return " " + " and ".join(said) if said else ""

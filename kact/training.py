@@ -66,7 +66,10 @@ class Training:
         data = load_arrays_of(experiment) if data is None else data
         if experiment.batch_size > len(data.train):
             raise KactError.parameter(
-                "batch_size", experiment.batch_size, f"at most the number of training examples, {len(data.train)}"
+                "batch_size",
+                experiment.batch_size,
+                f"at most the number of training examples, {len(data.train)}",
+                next_step="Give a smaller --batch-size, or more examples.",
             )
         model, backbone_sha256 = build_network(experiment, data)
         steps = math.ceil(len(data.train) / experiment.batch_size)

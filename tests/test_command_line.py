@@ -96,6 +96,12 @@ def test_going_on(trained, tmp_path, capsys):
     assert Run.load(next(tmp_path.iterdir())).history[:1] == Run.load(trained).history
 
 
+def test_a_finished_run_is_not_trained_again_and_says_so(trained, capsys):
+    assert kact("train", *QUICK, "--out", trained.parent) == 0
+    printed = capsys.readouterr().out
+    assert "not trained again" in printed and "epoch 1/1" not in printed and "test accuracy" in printed
+
+
 def test_a_preset_by_its_name_with_a_size_changed(tmp_path):
     flags = ["--model", "mnist-units", "--filters", "3", "4", "--padding", "same", "--out", tmp_path]
     assert kact("train", *QUICK, *flags) == 0
@@ -124,6 +130,7 @@ def test_help_names_every_setting_of_the_experiment_and_of_the_model(model, caps
     printed = capsys.readouterr().out
     for field in [*dataclasses.fields(Experiment), *dataclasses.fields(MODELS[model])]:
         assert f"--{field.name.replace('_', '-')}" in printed
+    assert "[at least 0 and below 1]" in " ".join(printed.replace("│", " ").split())  # of dropout
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def test_the_whole_way_with_real_runs(base, tmp_path, capsys):
     project = tmp_path / "search"
     assert tune(base, project, "--trials", "2", "--final-seeds", "2", "--search", "learning_rate") == 0
     said = capsys.readouterr().out
-    assert "About" in said and "left" in said and f"python -m demo --runs {project}/final" in said
+    assert "About" in said and "left" in said and f'make demo ARGS="--runs {project}/final"' in said
     chosen, _ = parse_train(["--config", str(project / "best.toml")], "kact train")  # as it is
     rows = rows_of(project)
     top = max(rows, key=lambda row: (float(row["accuracy"]), -float(row["loss"])))

@@ -50,12 +50,12 @@ class Files:
     @property
     def train_command(self) -> str:
         """The command that trains the best configuration."""
-        return f"python -m kact.train --config {self.best}"
+        return f"kact train --config {self.best}"
 
     @property
     def serve_command(self) -> str:
         """The command that serves it in a web page."""
-        return f"python -m demo --runs {self.finals}"
+        return f'make demo ARGS="--runs {self.finals}"'
 
 
 def write_report(plan: Plan, project: Path, trials: Sequence[Trial], final: Final) -> Files:

@@ -10,7 +10,7 @@ from kact.inspection import FIGURES
 _ABOUT = """Show what a run was, its experiment, how it ended, its scores and layers; or what a task's data is.
 With a flag for a figure it draws that instead and prints where it is.
 
-  kact inspect RUN                                  what was run, in words, with the names of its layers
+  kact inspect RUN                                  its settings, how it ended, its scores and layers
   kact inspect RUN --test 10                        feature maps of the first ten test images
   kact inspect RUN --feature-maps cat.png dog.jpg   feature maps of images of your own
   kact inspect RUN --test 10 --layer conv1          what an earlier layer makes of them

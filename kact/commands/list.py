@@ -11,7 +11,10 @@ def main(arguments: list[str]) -> int:
         what: Annotated[
             str,
             tyro.conf.Positional,
-            tyro.conf.arg(help="activations, models, presets, tasks, recipes, optimizers, schedules or initializers"),
+            tyro.conf.arg(
+                metavar="WHAT",
+                help="activations, models, presets, tasks, recipes, optimizers, schedules or initializers",
+            ),
         ],
     ) -> int:
         """Show what there is to choose from."""

@@ -19,7 +19,7 @@ def main(arguments: list[str]) -> int:
     import tyro
 
     def predict(
-        run: Annotated[str, tyro.conf.Positional, tyro.conf.arg(help="directory of a finished run")],
+        run: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN", help="directory of a finished run")],
         images: Annotated[
             tuple[str, ...],
             tyro.conf.Positional,

@@ -55,7 +55,7 @@ _DEPTH_PARAMETERS = {
 _DEPTH_GRID = {
     f"cifar-depth-{convolutions}-{dense}": Preset(
         "2a",
-        f"{convolutions} convolutions, {dense} dense layers with the output",
+        f"convolutions: {convolutions}; dense layers, with the output: {dense}",
         CNN(filters=_DEPTH_FILTERS[:convolutions], hidden_units=(128,) * (dense - 1)),
         CIFAR,
         10,
@@ -73,7 +73,7 @@ _MLP_PARAMETERS = {
 }
 _MLP_GRID = {
     f"cifar-mlp-{depth}x{units}": Preset(
-        "4a", f"{depth} hidden layers of {units} units", MLP(hidden_units=(units,) * depth), CIFAR, 10, parameters
+        "4a", f"hidden layers: {depth}, of {units} units", MLP(hidden_units=(units,) * depth), CIFAR, 10, parameters
     )
     for depth, counts in _MLP_PARAMETERS.items()
     for units, parameters in zip((32, 64, 128, 256), counts, strict=True)

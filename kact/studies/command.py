@@ -52,12 +52,12 @@ def _list(arguments: list[str]) -> int:
 
     def list_() -> int:
         """Show the bundled studies."""
+        from kact.describe import print_table
         from kact.studies.study_file import study_names
 
         studies = sorted((Study.load(name) for name in study_names()), key=lambda one: (not one.study, one.study))
-        for study in studies:
-            runs = sum(study.run_count(stage) for stage in STAGES)
-            print(f"{study.name:20} {study.study:3} {runs:5} runs  {study.title}")
+        rows = [(one.name, one.study, str(sum(one.run_count(stage) for stage in STAGES)), one.title) for one in studies]
+        print_table(("study", "number", "runs", "what"), rows)
         return 0
 
     return tyro.cli(list_, args=arguments, prog="kact study list")
