@@ -74,7 +74,7 @@ def capture(
         with _put_back(state), _Guard(), Faster():
             examples = [arguments] if longer is None else [arguments, longer]
             graphs = [trace(lambda _, *given: step(*given), list(state), *one) for one in examples]
-            graph = graphs[0] if longer is None else unite(*graphs, sized=len(state))
+            graph = graphs[0] if longer is None else unite(graphs[0], graphs[1], sized=len(state))
         replay = lower(graph, state)
     except CannotCapture:
         raise

@@ -164,7 +164,7 @@ def _change_in_place(node: Kernel, constants: _Constants) -> None:
     if node.target is not aten.copy_.default or node.args[0] not in constants.tensors or len(node.args) > 2:
         return
     variable, total = node.args
-    if not isinstance(total, Node) or total.target not in _IN_PLACE or total.kwargs or len(total.users) > 1:
+    if not _is_kernel(total) or total.target not in _IN_PLACE or total.kwargs or len(total.users) > 1:
         return
     changed = any(variable in _changed(user) and total < user < node for user in variable.users)
     if total.args[0] is variable and not changed:
@@ -177,7 +177,7 @@ def _join_bias(node: Kernel, constants: _Constants) -> None:
     if node.target is not aten.add.Tensor or node.kwargs or len(node.args) != 2:
         return
     made, bias = node.args
-    if not isinstance(made, Node) or bias not in constants.tensors or len(made.users) > 1:
+    if not _is_kernel(made) or bias not in constants.tensors or len(made.users) > 1:
         return
     vector = constants.tensors[bias]
     if vector.ndim == 0 or vector.numel() != vector.shape[-1]:
@@ -257,6 +257,10 @@ def _permute_once(node: Kernel) -> None:
             node.graph.erase_node(between)
     if list(order) == sorted(order):
         _replace(node, source)
+
+
+def _is_kernel(value: Any) -> bool:
+    return isinstance(value, Node)
 
 
 def _replace(node: Kernel, other: Kernel) -> None:
