@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import os
 import re
 import shlex
 import subprocess
@@ -53,7 +54,9 @@ def plain(words):
     settings = [word for word in words if _ASSIGNMENT.match(word)] if words[0] != "make" else []
     words = [word for word in words if word not in settings]
     if words and words[0] == "make":
-        told = subprocess.run([*words, "--dry-run"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        outside = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}  # of `make test`
+        dry = [*words, "--dry-run"]
+        told = subprocess.run(dry, cwd=ROOT, env=outside, capture_output=True, text=True, check=True).stdout
         return plain(shlex.split(told.splitlines()[-1]))
     if words and words[0].endswith("python") and "-m" in words:  # python -W ignore -m demo
         return words[words.index("-m") + 1 :]
