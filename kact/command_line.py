@@ -155,7 +155,7 @@ The flags below are those of the chosen --model; add --model NAME before --help 
 A run goes to OUT/LABEL/ and is safe on disk after every epoch: the same command takes a stopped run up again.
 --config FILE reads an experiment from TOML (such as a run's experiment.toml) or a recipe; flags win over it.
 
-Example: {program} --task cifar10 --model lenet --activation mish --learning-rate 0.05
+Example: {program} --task cifar10 --model lenet --activation mish --learning-rate 0.001
 """
 
 
