@@ -73,6 +73,7 @@ def accept(words, monkeypatch):
     Raises:
         AssertionError: if the parser refuses it, or the module is not known here.
     """
+    parser = _parser(words)  # imported before anything is patched, which it would keep
     with monkeypatch.context() as patch:
         patch.setenv("COLUMNS", "120")
         parse = argparse.ArgumentParser.parse_args
@@ -86,7 +87,7 @@ def accept(words, monkeypatch):
         ):
             patch.setattr(place, _accepted)
         try:
-            code = _parser(words)(words[1:])
+            code = parser(words[1:])
         except Accepted:
             return
         except SystemExit as left:

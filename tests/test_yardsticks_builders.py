@@ -95,7 +95,7 @@ def holds(features, example):
         if isinstance(feature, tfds.features.ClassLabel):
             assert -1 <= int(value) < feature.num_classes
         elif isinstance(feature, tfds.features.Image):
-            assert value.shape == feature.shape and value.dtype == feature.dtype
+            assert value.shape == feature.shape and value.dtype == feature.np_dtype
         else:
             assert len(value) == len(next(iter(example.values()))) > 0
     return {name: value.tolist() if hasattr(value, "tolist") else value for name, value in example.items()}
