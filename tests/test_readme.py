@@ -45,14 +45,15 @@ NOT_EVEN_PARSED = {
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Return a folder with what the reader is told to have: the README's files, photographs, tagged words."""
+    """A folder with what the reader is told to have: the README's files, photographs, tagged words."""
     folder = tmp_path_factory.mktemp("reader")
     for block in BLOCKS:
         if block.file:
             (folder / block.file).write_text(block.text, encoding="utf-8")
     image_sets.make_folder(folder / "photos", {"red": 60, "green": 60}, suffix="jpg")
     (folder / "words.txt").write_text(corpus.text_of(corpus.sentences(150)), encoding="utf-8")
-    return folder
+    yield folder
+    MODELS.pop("residual", None)  # which residual.py puts there
 
 
 @pytest.mark.parametrize("words", COMMANDS)
@@ -67,7 +68,6 @@ def test_a_command_does_what_it_is_shown_for(words, folder, monkeypatch):
     if any(re.search(pattern, text) for pattern in NOT_RUN for text in (given, typed)):
         documents.accept(words, monkeypatch)
     elif words[0] == "python":
-        monkeypatch.setitem(MODELS, "residual", None)  # what the file puts there is taken out again
         runpy.run_path(words[1], run_name="__main__")
     else:
         _do(words)
