@@ -99,7 +99,9 @@ def _image(catalogue: Catalogue) -> None:
         return views.look_page(catalogue, uploads.read_picture(path, Picture.folder()), chosen_keys)
 
     for path, example in examples.items():
-        example.click(functools.partial(str, path), None, picture, show_progress="hidden", **_PRIVATE)
+        fit = _first(choices, "digits-relu") if example.value == "three" else chosen
+        show = functools.partial(_example, path, fit)
+        example.click(show, keys, [picture, keys], show_progress="hidden", **_PRIVATE)
     for event in (picture.change, button.click, keys.change):
         event(
             bounded(answered), [picture, keys], answer, show_progress="minimal", trigger_mode="always_last", **_PRIVATE
@@ -110,6 +112,11 @@ def _first(choices: list[tuple[str, str]], *wanted: str) -> list[str]:
     """Return the keys that are chosen at first: those that are wanted and there, else the first."""
     there = [key for _, key in choices]
     return [key for key in wanted if key in there] or there[:1]
+
+
+def _example(path: str, fit: list[str], chosen: list[str]) -> tuple[str, Any]:
+    """Return an example, and models that know such pictures where none of those that are chosen does."""
+    return path, gr.skip() if set(fit) & set(chosen) else fit
 
 
 def _tweets(catalogue: Catalogue) -> None:

@@ -26,6 +26,7 @@ from kact.experiment import Experiment, default_model
 from kact.models import MODELS, Model, habitual_batch_norm, make_model
 from kact.recipes import config_path
 from kact.settings import range_in_words, setting
+from kact.startup import spare_tensorflow
 from kact.tracking import TRACKERS
 
 
@@ -50,6 +51,8 @@ def train_command(arguments: Sequence[str], program: str = "python -m kact.train
         experiment, options = parse_train(arguments, program)
         from kact import describe, progress, train
         from kact.tracking import Tracked
+
+        spare_tensorflow()
 
         console = progress.Console(options.quiet)
         tracked = None if options.track is None else Tracked(options.track, console)

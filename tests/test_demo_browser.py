@@ -176,6 +176,14 @@ def test_bad_pictures_are_told_and_harm_nothing(visit, name):
     assert page.evaluate("window.hacked") is None
 
 
+def test_an_example_comes_with_a_model_that_knows_such_pictures(visit):
+    page, _ = visit
+    tab(page, "Image")
+    for example, model in (("three", "digits · relu"), ("ship", "photographs · relu")):
+        page.get_by_role("button", name=example).click()
+        page.locator("#looks .kact-card h3", has_text=model).first.wait_for()
+
+
 def test_a_file_name_with_html_is_only_a_name(visit):
     page, _ = visit
     send(page, HTML_NAME, good_pictures()[HTML_NAME])
@@ -270,8 +278,8 @@ def test_models_are_listed_with_those_that_are_broken(visit):
     table.wait_for()
     page.reload()
     tab(page, "Models")
-    table.get_by_text("broken: ").nth(5).wait_for()  # the page is told of what was found since it started
-    assert table.get_by_text("broken: ").count() == 6 and table.get_by_text("cifar10-relu").count() == 1
+    table.get_by_text("cannot be used: ").nth(5).wait_for()  # the page is told of what was found since it started
+    assert table.get_by_text("cannot be used: ").count() == 6 and table.get_by_text("cifar10-relu").count() == 1
     assert page.evaluate("window.hacked") is None
 
 

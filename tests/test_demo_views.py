@@ -183,7 +183,7 @@ def test_broken_runs_are_listed_as_broken_and_the_rest_work(catalogue):
     assert all(problems.values()) and "not finished" in problems["unfinished"] and "code" in problems["with-code"]
     assert not catalogue.entries["good"].problem
     page = views.models_page(catalogue)
-    assert page.count("broken: ") == 6 and "window.hacked" not in page and "/" not in "".join(problems.values())
+    assert page.count("cannot be used: ") == 6 and "window.hacked" not in page and "/" not in "".join(problems.values())
     with pytest.raises(KactError, match="cannot be used"):
         views.look(catalogue, Image.new("L", (8, 8)), ["with-code"])
     assert views.look(catalogue, Image.new("L", (8, 8)), ["good"])

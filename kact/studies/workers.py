@@ -18,6 +18,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Literal, Protocol
 
+from kact import backend
+from kact.startup import spare_tensorflow
 from kact.studies.job import Job, Outcome, carry_out
 
 # One thread a worker: on small networks two processes of one thread beat one process of two.
@@ -168,6 +170,8 @@ def _serve(connection: Connection, log: Path | None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    backend.select_default()
+    spare_tensorflow()
     while True:
         try:
             job = connection.recv()
