@@ -37,8 +37,8 @@ PACKAGES = {"numpy": "jax"}  # where the backend's package is another: Keras wor
 def select_default() -> None:
     """Choose torch where `KERAS_BACKEND` is unset, and spare Keras' optional imports; for kact's commands, before it.
 
-    Threads that wait for each other sleep, unless `OMP_WAIT_POLICY` says otherwise: by default they spin, and where other
-    programs want the processor too, the one that is spun for does not come to run.
+    Threads that wait for each other sleep, unless `OMP_WAIT_POLICY` says otherwise: by default they spin, and where
+    other programs want the processor too, the one that is waited for does not come to run.
 
     Raises:
         KactError: if it is set to what is no backend, or to one that is not installed.
