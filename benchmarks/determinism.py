@@ -19,9 +19,12 @@ import numpy as np
 from kact.checkpoint import Checkpoint
 from kact.runs import Run
 
+CNN = ["--model", "cnn", "--activation", "gelu", "--dropout", "0.2"]
 MODELS = {
     "mlp": ["--model", "mlp", "--activation", "mish"],
-    "cnn": ["--model", "cnn", "--activation", "gelu", "--dropout", "0.2"],
+    "cnn": CNN,
+    "cnn, Adam's epsilon 1e-4": [*CNN, "--optimizer", "adam(epsilon=1e-4)"],
+    "cnn, SGD": [*CNN, "--optimizer", "sgd(momentum=0.9)"],
 }
 
 

@@ -23,8 +23,8 @@ import numpy as np
 
 from kact import backend
 from kact.experiment import Experiment
+from kact.processes import ONE_THREAD
 from kact.stats import paired
-from tuning.workers import ONE_THREAD
 
 SEEDS, TRIALS = 20, 15
 WORKERS_SEARCH = {"task": "digits", "model": "cnn", "tuner": "random", "trials": 16, "epochs": 10, "final-seeds": 2}

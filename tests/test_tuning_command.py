@@ -16,7 +16,7 @@ from tuning import figures
 from tuning.__main__ import main
 from tuning.clock import Clock, Pace
 from tuning.records import Execution, Trial
-from tuning.run import locked
+from tuning.run import working_in
 from tuning.space import applied
 from tuning.values import Choice, Range
 
@@ -139,7 +139,7 @@ def test_a_port_in_use_is_told(base, tmp_path, capsys):
 
 
 def test_two_commands_do_not_work_in_one_directory(base, tmp_path, capsys):
-    with locked(tmp_path / "a"):
+    with working_in(tmp_path / "a"):
         assert tune(base, tmp_path / "a", "--trials", "2") == 2
     assert "Another search is working in" in capsys.readouterr().err
 

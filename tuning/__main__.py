@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from kact import backend
 from kact.command_line import guarded
 from kact.errors import KactError
+from kact.processes import ONE_THREAD
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def work() -> int:
         from tuning.command_line import parse_tune, project_of, role
-        from tuning.workers import ONE_THREAD, open_nursery
+        from tuning.workers import open_nursery
 
         plan, options = parse_tune(given)
         backend.select_default()

@@ -119,18 +119,3 @@ class Clock:
         trusted = _TRUSTED_SHARE * self.expected
         rate = (time.monotonic() - self._began + trusted) / (self.done + trusted) if self.expected else 1.0
         return max(self.expected - self.done, 0.0) * rate
-
-
-def spoken(seconds: float) -> str:
-    """Return a duration in words.
-
-    Example:
-        >>> spoken(12.3), spoken(7200)
-        ('12 s', '2 h 0 min')
-    """
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kact import plots
+from kact.durations import duration
 from kact.files import atomic
 from kact.runs import Run
 from kact.seals import sealed_toml
 from tuning import figures
-from tuning.clock import spoken
 from tuning.final import FINAL, Final
 from tuning.plan import Plan
 from tuning.records import Trial, counts
@@ -138,7 +138,7 @@ def _page(plan: Plan, project: Path, trials: Sequence[Trial], final: Final, file
         rows=_final_rows(final),
         images={name: _image(figure, project / "figures" / f"{name}.png") for name, figure in drawn.items()},
         enough=figures.LEAST_FOR_IMPORTANCE,
-        searched_for=spoken(sum(trial.seconds for trial in trials)),
+        searched_for=duration(sum(trial.seconds for trial in trials)),
         best_toml=final.chosen.to_toml(),
         percent=lambda value: "" if value is None or math.isnan(value) else f"{100 * value:.2f}",
         short=lambda value: f"{value:.4g}" if isinstance(value, float) else str(value),

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
+from kact.durations import duration
 from kact.errors import KactError
-from kact.files import explained
+from kact.files import held
 from kact.startup import spare_tensorflow
-from tuning.clock import Clock, Pace, measure, spoken
+from tuning.clock import Clock, Pace, measure
 from tuning.command_line import TuneOptions
 from tuning.distributed import await_chief, check_port, free_port, serve
 from tuning.final import conclude, default_jobs, do_jobs, final_jobs
@@ -38,7 +38,7 @@ def tune(plan: Plan, project: Path, options: TuneOptions) -> int:
     place = Place(project, options.device)
     if options.port is not None:
         check_port("127.0.0.1", options.port)
-    with locked(project):
+    with working_in(project):
         claim(plan, project)
         names = ", ".join(plan.space.entries)
         print(f"Searching {names} of {plan.base.model.name} on {plan.base.task} ({plan.tuner}).", flush=True)
@@ -122,7 +122,7 @@ def play(part: str, plan: Plan, project: Path, device: str, child: bool, again: 
             claim(plan, project)
         Tuner(plan, place, tell=None if child else lambda trial: print(told(trial, plan.monitor), flush=True)).search()
         return 0
-    with contextlib.nullcontext() if child else locked(project):
+    with contextlib.nullcontext() if child else working_in(project):
         if not child:
             claim(plan, project)
             print("The chief waits for workers, and runs no trial itself.", flush=True)
@@ -161,7 +161,7 @@ class Story:
         again = f" {self._again} are done." if self._again else ""
         print(
             f"{plan.most_trials} trials with {epochs} epochs in all, and {self.final_runs} runs at the end.{again}"
-            f" About {spoken(search + final)}, by {pace.epoch_seconds:.2g} s an epoch of the default configuration."
+            f" About {duration(search + final)}, by {pace.epoch_seconds:.2g} s an epoch of the default configuration."
         )
         if plan.tuner == "grid" and plan.grid_size > plan.most_trials:
             print(f"The grid has {plan.grid_size} points; the first {plan.most_trials} of them are tried.")
@@ -176,7 +176,7 @@ class Story:
         self.clock.add(self.pace.seconds(len(trial.executions), epochs) / self.workers)
         print(
             f"{len(self._told):>{len(str(self.plan.most_trials))}}/{self.plan.most_trials} "
-            f"{told(trial, self.plan.monitor)}  {spoken(self.clock.left)} left",
+            f"{told(trial, self.plan.monitor)}  {duration(self.clock.left)} left",
             flush=True,
         )
 
@@ -190,7 +190,7 @@ class Story:
     def run_done(self, done: int, total: int) -> None:
         """Tell of a run of the end that is done."""
         self.clock.add(self.pace.seconds(1, self.plan.base.epochs) / self.workers)
-        print(f"run {done}/{total} done  {spoken(self.clock.left)} left", flush=True)
+        print(f"run {done}/{total} done  {duration(self.clock.left)} left", flush=True)
 
 
 def told(trial: Trial, monitor: str) -> str:
@@ -203,26 +203,14 @@ def told(trial: Trial, monitor: str) -> str:
     return f"trial {trial.name}  {settings}  {score}".replace("\n", " ")
 
 
-@contextlib.contextmanager
-def locked(project: Path) -> Iterator[None]:
+def working_in(project: Path) -> AbstractContextManager[None]:
     """Keep a search's directory for one command.
 
     Raises:
         KactError: if another works in it, or it cannot be written.
     """
-    with explained(project):
-        project.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(project / ".lock", timeout=0)
-        try:
-            lock.acquire()
-        except Timeout:
-            raise KactError(
-                f"Another search is working in '{project}'.", "Wait for it to end, or choose another --project."
-            ) from None
-    try:
-        yield
-    finally:
-        lock.release()
+    busy = KactError(f"Another search is working in '{project}'.", "Wait for it to end, or choose another --project.")
+    return held(project, busy)
 
 
 def _first_error(trials: Sequence[Trial]) -> str:

@@ -12,7 +12,6 @@ import multiprocessing
 import os
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,14 +22,8 @@ from typing import Any
 
 from kact.command_line import guarded
 from kact.errors import KactError
+from kact.processes import end_with_parent
 
-ONE_THREAD = {  # a core is a worker's; set before a library reads it
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "TF_NUM_INTRAOP_THREADS": "1",
-    "TF_NUM_INTEROP_THREADS": "1",
-}
 _COUNT_WITHOUT_CUDA = {"PYTORCH_NVML_BASED_CUDA_CHECK": "1"}  # CUDA, once asked, is of no use to a forked process
 _FORKS = "forkserver" in multiprocessing.get_all_start_methods()
 _MOST_DEATHS = 5  # of one process, without a trial finished in between
@@ -127,7 +120,7 @@ def _wait_until_gone(number: int) -> None:
 
 def _live(child: Child, log: Path, again: bool) -> None:
     """Be a child: follow the parent, print into the log, work."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     if hasattr(os, "setsid"):
         os.setsid()  # Ctrl-C is the parent's alone
     with open(log, "ab", buffering=0) as file:
@@ -137,13 +130,6 @@ def _live(child: Child, log: Path, again: bool) -> None:
         sys.stdout.reconfigure(line_buffering=True)
     os.environ.update(child.environment)
     sys.exit(guarded(lambda: child.work(again)))
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def supervise(children: Sequence[Child], logs: Path, tick: Callable[[], int], chief: Child | None = None) -> None:

@@ -83,8 +83,8 @@ def _show(arguments: list[str]) -> int:
         print(describe(study))
         if probe:
             backend.select_default()
+            from kact.processes import one_thread
             from kact.studies.probe import estimate
-            from kact.studies.workers import one_thread
 
             with one_thread():  # as a worker trains
                 print(estimate_in_words(estimate(study), _workers(workers)))

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
+from kact.durations import duration
 from kact.experiment import Experiment
 from kact.studies.factors import in_words
 from kact.studies.row import ResultRow
@@ -103,20 +104,3 @@ class StudyConsole:
     def _say(self, text: str) -> None:
         if not self.quiet:
             self._console.print(text, markup=False, soft_wrap=True)
-
-
-def duration(seconds: float) -> str:
-    """Return a length of time as people say it.
-
-    Example:
-        >>> duration(42), duration(4000), duration(200_000)
-        ('42 s', '1 h 07 min', '2 days 7 h')
-    """
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    if minutes < 60:
-        return f"{minutes} min"
-    if minutes < 48 * 60:
-        return f"{minutes // 60} h {minutes % 60:02d} min"
-    return f"{minutes // 1440} days {minutes % 1440 // 60} h"

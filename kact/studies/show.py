@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kact.studies.console import duration
+from kact.durations import duration
 from kact.studies.factors import in_words, thawed
 from kact.studies.probe import StudyCost
 from kact.studies.study import Study

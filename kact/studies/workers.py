@@ -10,8 +10,6 @@ import contextlib
 import multiprocessing
 import os
 import signal
-import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -19,17 +17,9 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from kact import backend
+from kact.processes import end_with_parent, one_thread
 from kact.startup import spare_tensorflow
 from kact.studies.job import Job, Outcome, carry_out
-
-# One thread a worker: on small networks two processes of one thread beat one process of two.
-_ONE_THREAD = {
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "TF_NUM_INTRAOP_THREADS": "1",
-    "TF_NUM_INTEROP_THREADS": "1",
-}
 
 
 @dataclass(frozen=True)
@@ -169,7 +159,7 @@ def _serve(connection: Connection, log: Path | None) -> None:
             os.dup2(file.fileno(), 2)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     backend.select_default()
     spare_tensorflow()
     while True:
@@ -181,13 +171,6 @@ def _serve(connection: Connection, log: Path | None) -> None:
         connection.send((0, outcome))
 
 
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)  # in the middle of whatever it is: a run's directory is whole at any moment
-
-
 def _death(exit_code: int | None) -> str:
     """Return how a process died, in words."""
     if exit_code is None or exit_code >= 0:
@@ -195,18 +178,3 @@ def _death(exit_code: int | None) -> str:
     name = signal.Signals(-exit_code).name
     memory = " (out of memory?)" if -exit_code == signal.SIGKILL else ""
     return f"Its worker process was killed by {name}{memory}."
-
-
-@contextlib.contextmanager
-def one_thread() -> Iterator[None]:
-    """Have the processes that the block starts, and libraries that it first imports, compute with one thread."""
-    before = {name: os.environ.get(name) for name in _ONE_THREAD}
-    os.environ.update(_ONE_THREAD)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
