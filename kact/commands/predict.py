@@ -38,10 +38,10 @@ def main(arguments: list[str]) -> int:
 
         if not images and not text and gold is None:
             raise KactError("There is nothing to predict.", 'Give image files, or --text "..." for a tagger.')
+        predictor = Predictor(run)
         for file in images:
             if file != "-" and not Path(file).exists():  # told before Keras is loaded and the network built
                 raise KactError(f"There is no file '{file}'.", "Give the path of a file that is there.")
-        predictor = Predictor(run)
         if gold is not None:
             _print_scores(predictor.score_tagged(gold), json_)
             return 0
