@@ -39,6 +39,7 @@ def start(base, project, *flags, **variables):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # tests in the background ignore it
     )
 
 
