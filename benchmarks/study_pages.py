@@ -4,7 +4,8 @@ python -m benchmarks.study_pages cifar-lenet --quick             # into docs/res
 python -m benchmarks.study_pages mnist-linear-units --figures 4  # in full, into docs/results/studies/
 python -m benchmarks.study_pages runs/cifar-lenet-quick          # a page only, of a study that was run before
 
-With every page the list of all bundled studies, docs/results/README.md, is written anew.
+With every page the list of all bundled studies, docs/results/README.md, is written anew. Beside a full study's page its
+rows are kept, for a report of one's own; copied into runs/NAME they are where `kact study run NAME` goes on.
 
 A study that was stopped goes on, and what its parts cost is added up. One worker of one thread, so that CPU seconds of
 two studies can be set side by side.
@@ -18,6 +19,7 @@ import json
 import math
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import time
@@ -112,6 +114,11 @@ def write_page(folder: Path, figures: int) -> Path:
     target = PAGES / ("quick" if study.quick else "studies")
     target.mkdir(parents=True, exist_ok=True)
     write_figures(page, target)
+    if not study.quick:
+        rows = PAGES / _rows(study.name)
+        rows.mkdir(parents=True, exist_ok=True)
+        for file in ("study.toml", "results.sqlite"):
+            shutil.copyfile(folder / file, rows / file)
     path = target / f"{study.name}.md"
     path.write_text(markdown(page).replace("\n## Scores\n", f"\n{_origin(study, folder)}\n## Scores\n", 1))
     return path
@@ -128,6 +135,11 @@ def write_index() -> Path:
     return path
 
 
+def _rows(name: str) -> str:
+    """Return where a full study's rows are kept, all that its report needs, and all that it needs to go on."""
+    return f"studies/rows/{name}"
+
+
 def _places(name: str) -> tuple[tuple[str, str], ...]:
     return ("quick", f"quick/{name}.md"), ("in full", f"studies/{name}.md")
 
@@ -135,14 +147,15 @@ def _places(name: str) -> tuple[tuple[str, str], ...]:
 def _origin(study: Study, folder: Path) -> str:
     """Return the command, its cost and the data's blemish, as Markdown."""
     cost = _cost(folder)
-    workers = cost.get("workers", 1)
-    told = f"`kact study run {study.name}{' --quick' * study.quick} --workers {workers}`, then `kact report`"
+    flags = " --quick" * study.quick + (f" --workers {cost['workers']}" if cost else "")
+    told = f"`kact study run {study.name}{flags}`, then `kact report`"
     if cost:
         cpu = f"{cost['cpu_seconds']:.0f} s of CPU, " if "cpu_seconds" in cost else ""
         told += f": {cpu}{cost['wall_seconds']:.0f} s by the clock, on {cost['machine']}"
         told += " that other work used too" * (cost.get("cpu_seconds", math.inf) < _BUSY * cost["wall_seconds"])
     jpeg = f" {_JPEG}" * str(study.base["task"]).startswith("cifar10")
-    return f"{told}.{jpeg}\n"
+    rows = "" if study.quick else f" All its rows are kept: `kact report {PAGES}/{_rows(study.name)} --out report`."
+    return f"{told}.{jpeg}{rows}\n"
 
 
 def _cost(folder: Path) -> dict[str, Any]:

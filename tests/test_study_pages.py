@@ -1,9 +1,12 @@
-"""The pages of docs/results: a quick form's is of the study as it is, and stands in the list of all studies."""
+"""The pages of docs/results: of the study as it is, from the rows that are kept, in the list of all studies."""
 
 from pathlib import Path
 
 import pytest
 
+from kact.reports.findings import findings
+from kact.reports.page import compose, markdown
+from kact.reports.sources import gather
 from kact.studies.study import Study
 from kact.studies.study_file import study_names
 
@@ -21,3 +24,12 @@ def test_the_page_of_a_quick_form_says_what_was_run_and_what_it_cost(name):
     assert page.startswith("> **This is the quick form") and f"\n# {Study.load(name, quick=True).title}\n" in page
     assert f"`kact study run {name} --quick" in page and " s by the clock" in page
     assert f"](quick/{name}.md)" in LIST
+
+
+@pytest.mark.parametrize("name", [page.stem for page in sorted((RESULTS / "studies").glob("*.md"))])
+def test_the_page_of_a_full_study_is_of_the_rows_that_are_kept_beside_it(name):
+    page = (RESULTS / f"studies/{name}.md").read_text(encoding="utf-8")
+    found = markdown(compose(findings(gather([str(RESULTS / "studies/rows" / name)]))))
+    scores = found.partition("\n## Scores\n")[2].partition("\n## ")[0]
+    assert len(scores.splitlines()) > 4 and scores in page
+    assert f"`kact study run {name}" in page and f"](studies/{name}.md)" in LIST
