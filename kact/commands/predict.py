@@ -39,9 +39,6 @@ def main(arguments: list[str]) -> int:
         if not images and not text and gold is None:
             raise KactError("There is nothing to predict.", 'Give image files, or --text "..." for a tagger.')
         predictor = Predictor(run)
-        for file in images:
-            if file != "-" and not Path(file).exists():  # told before Keras is loaded and the network built
-                raise KactError(f"There is no file '{file}'.", "Give the path of a file that is there.")
         if gold is not None:
             _print_scores(predictor.score_tagged(gold), json_)
             return 0
@@ -49,6 +46,9 @@ def main(arguments: list[str]) -> int:
             texts = [*text, *(line for file in images for line in _lines(file))]
             _print_tagged(texts, predictor.tag(texts), json_)
             return 0
+        for image in images:
+            if not Path(image).exists():  # told before Keras is loaded and the network built
+                raise KactError(f"There is no file '{image}'.", "Give the path of an image file.")
         for image, found in zip(images, predictor.predict(images), strict=True):
             ranked = list(found.probabilities.items())[: max(top, 1)]
             if json_:
