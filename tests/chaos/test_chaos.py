@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 pytestmark = [
-    pytest.mark.skipif(os.environ.get("KERAS_BACKEND", "torch") != "torch", reason="the same on every backend"),
+    pytest.mark.any_backend,
     pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds its processes in /proc"),
 ]
 ROOT = Path(__file__).parents[2]

@@ -5,7 +5,6 @@ import dataclasses
 import hashlib
 import io
 import json
-import os
 import sqlite3
 import zipfile
 
@@ -24,7 +23,7 @@ from kact.text.vocabulary import Vocabulary
 from tests.fuzz import samples
 from tests.fuzz.targets import bounded
 
-pytestmark = pytest.mark.skipif(os.environ.get("KERAS_BACKEND", "torch") != "torch", reason="the same on every backend")
+pytestmark = pytest.mark.any_backend
 
 DEEP_TOML = "a = " + "[" * 20_000
 LARGE_TOML = "epochs = " + "9" * 5_000

@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import os
 import shutil
 from unittest import mock
 
@@ -13,7 +12,7 @@ from kact.errors import KactError
 from tests.fuzz import made, samples
 from tests.fuzz.targets import MOST_LINES, target, untouched
 
-pytestmark = pytest.mark.skipif(os.environ.get("KERAS_BACKEND", "torch") != "torch", reason="the same on every backend")
+pytestmark = pytest.mark.any_backend
 
 _PLACES = (
     "run",

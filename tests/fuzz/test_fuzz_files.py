@@ -21,7 +21,7 @@ from kact.text.vocabulary import Vocabulary
 from tests.fuzz import made, samples
 from tests.fuzz.targets import target, untouched, works_or_says
 
-pytestmark = pytest.mark.skipif(os.environ.get("KERAS_BACKEND", "torch") != "torch", reason="the same on every backend")
+pytestmark = pytest.mark.any_backend
 
 drawn = st.data()
 

@@ -1,7 +1,6 @@
 """What strangers send: pictures and texts, to the command line's predictor and to the page."""
 
 import functools
-import os
 
 import numpy as np
 import pytest
@@ -13,7 +12,7 @@ from kact.text.tokens import tokenize
 from tests.fuzz import made, samples
 from tests.fuzz.targets import target, untouched, works_or_says
 
-pytestmark = pytest.mark.skipif(os.environ.get("KERAS_BACKEND", "torch") != "torch", reason="the same on every backend")
+pytestmark = pytest.mark.any_backend
 
 drawn = st.data()
 _CHUNKS = (

@@ -1,6 +1,5 @@
 """What is typed and written by hand: specs, experiments, studies, spaces."""
 
-import os
 import tomllib
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from kact.tasks.augmentation import parse_augmentations
 from tests.fuzz import made, samples
 from tests.fuzz.targets import target, untouched, works_or_says
 
-pytestmark = pytest.mark.skipif(os.environ.get("KERAS_BACKEND", "torch") != "torch", reason="the same on every backend")
+pytestmark = pytest.mark.any_backend
 
 _NAMES = sorted([*activations.ACTIVATIONS, *activations.ALIASES, *optimizers.OPTIMIZERS, *optimizers.SCHEDULES])
 _VALUES = ("1", "-0.0", "1e999", "1e-320", "10**400", "9" * 400, "True", "None", "'a'", "[1]", "-", "1j", "nan", "()")
