@@ -70,7 +70,15 @@ def _lives(process_id: int) -> bool:
         return False
     except PermissionError:  # another user's
         pass
-    return True
+    return not _ended(process_id)
+
+
+def _ended(process_id: int) -> bool:
+    """Return whether a process is over, and only its parent has not looked yet; on Linux, elsewhere nobody can tell."""
+    try:
+        return Path(f"/proc/{process_id}/stat").read_bytes().rpartition(b") ")[2][:1] in (b"Z", b"X")
+    except OSError:
+        return False
 
 
 @contextlib.contextmanager

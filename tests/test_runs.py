@@ -204,6 +204,19 @@ def test_two_processes_may_write_one_file_and_what_a_killed_one_left_is_swept(tm
     assert target.read_text() == "whole" and others.exists() and not left.exists()
 
 
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="asks /proc")
+def test_who_is_over_and_not_yet_waited_for_is_dead(tmp_path):
+    with subprocess.Popen(["true"], stdout=subprocess.PIPE) as ended:
+        ended.stdout.read()  # until it has closed its end
+        left = tmp_path / f".table.{ended.pid}.part.csv"
+        left.write_text("half")
+        until = time.monotonic() + 60
+        while left.exists() and time.monotonic() < until:
+            with atomic(tmp_path / "table.csv") as temporary:
+                temporary.write_text("whole")
+        assert not left.exists()
+
+
 def test_a_full_disk_leaves_the_last_whole_file(tmp_path, monkeypatch):
     target = tmp_path / "table.csv"
     target.write_text("old")
