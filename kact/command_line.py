@@ -21,7 +21,7 @@ from typing import Annotated, Any
 
 from kact import backend
 from kact.engine import ENGINES
-from kact.errors import KactError, nearest
+from kact.errors import KactError, nearest, no_memory
 from kact.experiment import Experiment, default_model
 from kact.models import MODELS, Model, habitual_batch_norm, make_model
 from kact.recipes import config_path
@@ -149,9 +149,6 @@ def guarded(work: Callable[[], int]) -> int:
         return 1
 
 
-# As torch, NumPy and operating systems say it.
-_NO_MEMORY = ("allocate memory", "out of memory", "bad_alloc", "unable to allocate")
-
 _DESCRIPTION = """Train one network with one activation, and score it on test once, at the end.
 
 The flags below are those of the chosen --model; add --model NAME before --help to see another's.
@@ -249,8 +246,7 @@ def _tuples(values: dict[str, Any]) -> dict[str, Any]:
 
 def of_the_machine(error: Exception) -> str | None:
     """Return what the machine refused, with the next step; None for an error that is a mistake in a program."""
-    no_memory = isinstance(error, MemoryError) or any(said in str(error).lower() for said in _NO_MEMORY)
-    if no_memory:
+    if no_memory(error):
         return "No memory is left.\nEnd other programs or take a smaller --batch-size; what was finished is kept."
     if isinstance(error, OSError) and error.errno is not None:
         place = f" '{error.filename}'" if error.filename is not None else ""

@@ -85,3 +85,17 @@ def nearest(word: str, choices: Iterable[str]) -> str | None:
     by_key = {choice.lower(): choice for choice in choices}
     found = difflib.get_close_matches(word.lower(), by_key, n=1, cutoff=0.55)
     return by_key[found[0]] if found else None
+
+
+# As torch, NumPy and operating systems say it.
+_NO_MEMORY = ("allocate memory", "out of memory", "bad_alloc", "unable to allocate", "failed to map segment")
+
+
+def no_memory(error: BaseException) -> bool:
+    """Return whether an error says that the machine, or a GPU, has no memory left.
+
+    Example:
+        >>> no_memory(RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")), no_memory(OSError())
+        (True, False)
+    """
+    return isinstance(error, MemoryError) or any(said in str(error).lower() for said in _NO_MEMORY)

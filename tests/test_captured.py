@@ -24,7 +24,7 @@ if backend.name() != "torch":
 
 import torch
 
-from kact.engine import private
+from kact.engine import capture, private
 from kact.engine.captured import CapturedEngine
 
 CNN = {"name": "cnn", "filters": [4, 6], "kernel_size": 3, "pool": "average", "hidden_units": [12]}
@@ -245,6 +245,15 @@ def test_a_run_goes_on_with_the_engine_that_it_began_with(tmp_path):
 def test_an_unknown_engine_is_named():
     with pytest.raises(KactError, match=r"engine.*'stok'"):
         engine("stok")
+
+
+def test_without_memory_for_a_capture_the_run_ends_rather_than_in_other_bits(monkeypatch):
+    def full(graph, state):
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp:121] err == 0. DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr(capture, "lower", full)
+    with pytest.raises(RuntimeError, match="allocate memory"):
+        epochs(engine("auto"), 1)
 
 
 def test_the_private_interfaces_are_there():

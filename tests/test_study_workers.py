@@ -73,8 +73,8 @@ def test_a_worker_that_is_killed_is_replaced_and_its_run_begun_again(tmp_path):
     assert results(rows) == results(run_study(study, tmp_path / "here")), "as in this process"
 
 
-def test_after_a_run_that_failed_the_next_begins_in_another_process(tmp_path):
-    pool = WorkerPool(1, tmp_path / "log")
+def test_after_a_run_that_failed_the_next_begins_in_another_process(tmp_path, capfd):
+    pool = WorkerPool(1, tmp_path / "nowhere" / "log")  # which cannot be written
     job = Job(next(small_study(tmp_path).experiments("compare"))[1].replace(batch_size=5000), str(tmp_path))
     try:
         pool.submit(job)
@@ -84,6 +84,7 @@ def test_after_a_run_that_failed_the_next_begins_in_another_process(tmp_path):
         assert pool.free == 1 and pool.process_ids == [] and all_dead(first)
     finally:
         pool.close()
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def until_told(pool):

@@ -15,6 +15,7 @@ from torch.overrides import TorchFunctionMode
 from kact.engine.lengths import unite
 from kact.engine.lowering import lower
 from kact.engine.private import forget_sources, trace
+from kact.errors import no_memory
 from kact.layers.faster_torch import Faster
 
 Step = Callable[..., Any]  # from tensors to a tensor, or to nothing
@@ -69,16 +70,16 @@ def capture(
 
     Raises:
         CannotCapture: with the reason, if the step depends on numbers that only a run can tell.
+        MemoryError, RuntimeError: if there is no memory for it.
     """
     try:
         with _put_back(state), _Guard(), Faster():
-            examples = [arguments] if longer is None else [arguments, longer]
-            graphs = [trace(lambda _, *given: step(*given), list(state), *one) for one in examples]
+            graphs = [trace(lambda _, *given: step(*given), list(state), *one) for one in (arguments, longer) if one]
             graph = graphs[0] if longer is None else unite(graphs[0], graphs[1], sized=len(state))
         replay = lower(graph, state)
-    except CannotCapture:
-        raise
     except Exception as error:  # tracing fails in as many ways as steps are written
+        if isinstance(error, CannotCapture) or no_memory(error):  # next time there may be some; stock's bits are others
+            raise
         raise CannotCapture(_in_words(error)) from error
     finally:
         forget_sources()

@@ -154,9 +154,7 @@ class WorkerPool:
 def _serve(connection: Connection, log: Path | None) -> None:
     """Be a worker: do one job after another until the parent is gone."""
     if log is not None:
-        with open(log, "ab", buffering=0) as file:
-            os.dup2(file.fileno(), 1)
-            os.dup2(file.fileno(), 2)
+        _print_into(log)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     end_with_parent()
@@ -169,6 +167,15 @@ def _serve(connection: Connection, log: Path | None) -> None:
             return
         outcome = carry_out(job, lambda epochs: connection.send((epochs, None)))
         connection.send((0, outcome))
+
+
+def _print_into(log: Path) -> None:
+    """Send what this process prints into a file, or nowhere if it cannot be written: each run says what is wrong."""
+    for place in (log, Path(os.devnull)):
+        with contextlib.suppress(OSError), open(place, "ab", buffering=0) as file:
+            os.dup2(file.fileno(), 1)
+            os.dup2(file.fileno(), 2)
+            return
 
 
 def _death(exit_code: int | None) -> str:
