@@ -274,3 +274,9 @@ def test_tuning_runs_have_no_length_of_their_own_where_lengths_are_compared():
         Study(base={"task": "digits"}, grid={"epochs": [1, 2]}, compare="epochs", tune=Tune({"l2": [0.1]}, epochs=1))
     with pytest.raises(KactError, match="twice"):
         Tune({"epochs": [1, 2]}, epochs=1)
+
+
+def test_a_byte_that_is_no_text_says_what_to_do_with_the_file(tmp_path):
+    (tmp_path / "study.toml").write_bytes(b'title = "\xff"\n')
+    with pytest.raises(KactError, match=r"(?s)study\.toml.*byte 9\..*else delete it and give `kact study run` again"):
+        Study.load(tmp_path / "study.toml")

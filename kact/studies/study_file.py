@@ -34,9 +34,13 @@ def load(name_or_path: str | Path, quick: bool = False) -> Study:
     path = _file(name_or_path)
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise KactError(f"Cannot read the study '{path}': {reason}.", "Give a TOML file.") from None
+    except OSError as error:
+        raise KactError(f"Cannot read the study '{path}': {error.strerror}.", "Give a TOML file.") from None
+    except UnicodeDecodeError as error:
+        raise KactError(
+            f"The study '{path}' is no UTF-8 text: see its byte {error.start}.",
+            "If you wrote it, save it as UTF-8; else delete it and give `kact study run` again.",
+        ) from None
     try:
         check_toml(text)
     except ValueError as error:
