@@ -28,6 +28,12 @@ class Progress(Protocol):
         """An epoch is done and safe on disk."""
 
 
+class _Bar(tqdm):
+    """A bar without tqdm's thread beside it, which would wait for ever where there is no memory to begin it."""
+
+    monitor_interval = 0
+
+
 class Console:
     """Tells the terminal, or a log file, how a run gets on, and ends it between two batches when a signal asks for it.
 
@@ -47,7 +53,7 @@ class Console:
     def __init__(self, quiet: bool = False) -> None:
         self.quiet = quiet
         self.epochs_done = 0
-        self._bar: tqdm | None = None
+        self._bar: _Bar | None = None
         self.training = False
         self._stop = False
         self._handlers: dict[signal.Signals, Any] = {}
@@ -79,7 +85,7 @@ class Console:
         if self._bar is None:
             name = f"epoch {self.epochs_done + 1}"
             hidden = self.quiet or not sys.stderr.isatty()
-            self._bar = tqdm(total=total, desc=name, unit="batch", leave=False, disable=hidden)
+            self._bar = _Bar(total=total, desc=name, unit="batch", leave=False, disable=hidden)
         self._bar.update(done - self._bar.n)
 
     def epoch_done(self, row: Row, epochs: int, seconds: float) -> None:

@@ -7,10 +7,12 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
+from tqdm import tqdm
 
 from kact import __main__ as command
 from kact.command_line import guarded, parse_train
@@ -220,6 +222,14 @@ def training(arguments):
             yield process
         finally:
             process.kill()
+
+
+def test_a_bar_begins_no_thread_of_its_own(monkeypatch):
+    monkeypatch.setattr(tqdm, "monitor", None)  # which somebody else's bar may have begun
+    before = set(threading.enumerate())
+    with Console(quiet=True) as console:
+        console.batch_done(1, 2)
+    assert set(threading.enumerate()) <= before
 
 
 @pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGTERM])
