@@ -126,8 +126,9 @@ class Siege:
             command = Export(next(place.glob("runs/*"))) if name == "export" else Report(place / "study")
         else:
             command = {"train": Train, "study": StudyRun, "tune": Tune}[name]()
-        first = self._prepared(command, f"first-{name}")
-        _import(children.loaded_by(command.given, first))
+        if command.workers:  # which train; another user may not read the interpreter's own files
+            _import(children.loaded_by(Train().given, self._prepared(Train(), f"trained-{name}")))
+        _import(children.loaded_by(command.given, self._prepared(command, f"first-{name}")))
         return command
 
     def _prepared(self, command, name):
