@@ -92,10 +92,13 @@ _NO_MEMORY = ("allocate memory", "out of memory", "bad_alloc", "unable to alloca
 
 
 def no_memory(error: BaseException) -> bool:
-    """Return whether an error says that the machine, or a GPU, has no memory left.
+    """Return whether an error, or one that it came of, says that the machine, or a GPU, has no memory left.
 
     Example:
         >>> no_memory(RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")), no_memory(OSError())
         (True, False)
     """
-    return isinstance(error, MemoryError) or any(said in str(error).lower() for said in _NO_MEMORY)
+    if isinstance(error, MemoryError) or any(said in str(error).lower() for said in _NO_MEMORY):
+        return True
+    before = error.__cause__ or error.__context__
+    return before is not None and no_memory(before)
