@@ -141,7 +141,7 @@ def guarded(work: Callable[[], int]) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 141
-    except (MemoryError, OSError, RuntimeError) as error:
+    except (MemoryError, OSError, RuntimeError, SystemError, ImportError) as error:
         said = of_the_machine(error)
         if said is None:
             raise

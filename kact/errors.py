@@ -87,8 +87,11 @@ def nearest(word: str, choices: Iterable[str]) -> str | None:
     return by_key[found[0]] if found else None
 
 
-# As torch, NumPy and operating systems say it.
-_NO_MEMORY = ("allocate memory", "out of memory", "bad_alloc", "unable to allocate", "failed to map segment")
+# As torch, NumPy, operating systems and, where C code had no memory even for its error, Python itself say it.
+_NO_MEMORY = (
+    *("allocate memory", "out of memory", "bad_alloc", "unable to allocate", "failed to map segment"),
+    *("without exception set", "without setting an exception"),
+)
 
 
 def no_memory(error: BaseException) -> bool:
