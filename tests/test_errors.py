@@ -7,7 +7,7 @@ import pickle
 
 import pytest
 
-from kact.errors import KactError, nearest
+from kact.errors import KactError, nearest, no_memory
 
 pytestmark = pytest.mark.any_backend
 
@@ -58,3 +58,12 @@ def test_it_names_argument_value_choices_and_the_nearest(value: object, choices:
 )
 def test_nearest(word: str, choices: list[str], expected: str | None) -> None:
     assert nearest(word, choices) == expected
+
+
+def test_no_memory_is_seen_in_whatever_words_it_comes():
+    wrapped = ValueError("it could not be built")
+    wrapped.__cause__ = SystemError(
+        "Exception encountered when calling Rescaling.call().\n\nerror return without exception set"
+    )
+    assert no_memory(wrapped) and no_memory(MemoryError())
+    assert not no_memory(ValueError("its step reads a number out of a tensor"))
