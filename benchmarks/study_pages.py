@@ -43,9 +43,11 @@ _INDEX = """# Studies, and where their results are
 
 Each is a file of [kact/studies](../../kact/studies) and one command: `kact study run NAME`, or with `--quick` its quick
 form, which takes minutes on 2 CPU cores, shows the shape of the answer, and proves nothing. `kact study show NAME` says
-what a study trains, and how long that will take. Numbers are those of the published studies; the others are our own.
+what a study trains, and how long that will take. Those with a number repeat studies of five sources: 1 and 2 are course
+reports of 2021, 3 homework of 2022, 4 a mini-challenge of 2022, 5 an article of 2024. Their settings and their scores
+are in the studies' files, and stand beside ours on the pages. The others are our own.
 
-Most full studies are hours, or a GPU's work: the last column has those that were run. Single networks are in
+Most full studies are hours, or a GPU's work: the last column has those that were run, if any. Single networks are in
 [MNIST](mnist.md), [tweets](tweets.md) and [transfer](transfer.md).
 
 | number | study | what | quick form | in full |

@@ -9,6 +9,7 @@ import zipfile
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 from demo.models import Catalogue
 from kact import __main__ as command
@@ -63,7 +64,8 @@ def test_wherever_a_model_is_loaded_it_is_refused_and_nothing_is_written(name, t
 def test_a_zip_bomb_is_not_unpacked(tmp_path, capsys):
     run = bomb(tmp_path)
     assert (run / "model.keras").stat().st_size < 1 << 20
-    assert "says that it unpacks to 209,7" in told(["predict", run, "picture.png"], capsys)
+    Image.new("L", (8, 8)).save(tmp_path / "picture.png")
+    assert "says that it unpacks to 209,7" in told(["predict", run, tmp_path / "picture.png"], capsys)
 
 
 def test_code_in_a_model_does_not_run(tmp_path):

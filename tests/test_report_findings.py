@@ -31,6 +31,16 @@ def test_seeds_that_no_two_have_in_common_tell_nothing():
     assert said[1].startswith("No two have more than one seed in common, and nothing can be told")
 
 
+def test_two_that_share_the_best_mean_are_named_together():
+    scores = {"relu": [0.90, 0.92, 0.94], "mish": [0.94, 0.90, 0.92], "tanh": [0.50, 0.51, 0.53]}
+    rows = [made_row({"activation": name}, seed, one) for name, all in scores.items() for seed, one in enumerate(all)]
+    said = answer(findings(material(rows)))[0]
+    assert "relu and mish share the highest mean" in said or "mish and relu share the highest mean" in said
+    assert "between it and" not in said and "tanh" in said
+    said = answer(findings(material([row for row in rows if row.cell["activation"] != "tanh"])))[0]
+    assert said.endswith("n = 3).")
+
+
 def test_runs_that_all_failed_or_diverged_make_a_page_that_says_so():
     rows = [made_row({"activation": name}, 0, None, status="failed", error="no memory") for name in MEANS]
     rows += [made_row({"activation": name}, 1, None, status="diverged") for name in MEANS]

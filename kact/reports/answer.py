@@ -16,6 +16,7 @@ from kact.reports.findings import Findings, Place
 from kact.reports.numbers import counted, field, listing
 
 _MOST_NAMED = 6
+_ALIKE = 1e-12  # means that differ by less are the same
 
 
 def answer(found: Findings) -> list[str]:
@@ -48,18 +49,30 @@ def mean_words(found: Findings, place: Place, name: str) -> str:
 def _verdict(found: Findings, place: Place) -> str:
     """Say of one table which is best, and from what it can be told."""
     best = place.ranked[0]
+    highest = place.summaries[best].estimate
+    tied = [name for name in place.ranked if math.isclose(place.summaries[name].estimate, highest, abs_tol=_ALIKE)]
     groups: dict[str, list[str]] = {"apart": [], "alike": [], "unknown": []}
     for one in place.against_best:
-        other = found.material.called(one.second if one.first == best else one.first)
+        name = one.second if one.first == best else one.first
+        if name in tied:
+            continue
+        other = found.material.called(name)
         groups["apart" if one.detected else "unknown" if one.test == "none" else "alike"].append(other)
-    said = [f"it is detectably better than {_named(groups['apart'])}"] if groups["apart"] else []
+    first = f"{found.material.called(best)} is" if len(tied) > 1 else "it is"
+    it = "them" if len(tied) > 1 else "it"
+    said = [f"{first} detectably better than {_named(groups['apart'])}"] if groups["apart"] else []
     if groups["alike"]:
-        said.append(f"there is no detectable difference between it and {_named(groups['alike'])}")
+        said.append(f"there is no detectable difference between {it} and {_named(groups['alike'])}")
     if groups["unknown"]:
         said.append(f"nothing can be told of {_named(groups['unknown'])}, with too few seeds")
-    opening = f"{found.material.called(best)} has the {_extreme(found)} mean {score_words(found)}"
-    joint = "; " if groups["apart"] else ", but "
-    return f"{opening}, {mean_words(found, place, best)}{joint}{', and '.join(said)}."
+    has = (
+        f"{_named([found.material.called(name) for name in tied])} share"
+        if len(tied) > 1
+        else (f"{found.material.called(best)} has")
+    )
+    opening = f"{has} the {_extreme(found)} mean {score_words(found)}, {mean_words(found, place, best)}"
+    joint = "" if not said else "; " if groups["apart"] else ", but "
+    return f"{opening}{joint}{', and '.join(said)}."
 
 
 def _verdicts(found: Findings, told: list[Place]) -> str:

@@ -84,9 +84,11 @@ def _show(arguments: list[str]) -> int:
         if probe:
             backend.select_default()
             from kact.processes import one_thread
+            from kact.startup import spare_tensorflow
             from kact.studies.probe import estimate
 
             with one_thread():  # as a worker trains
+                spare_tensorflow()
                 print(estimate_in_words(estimate(study), _workers(workers)))
         return 0
 
