@@ -129,7 +129,7 @@ def comparisons(found: Findings) -> list[Table]:
         "First minus second on the same seeds. p: sign-flip permutation test of the mean difference, or (marked t) the"
         " paired t-test where so few seeds could not show anything by it; Holm's correction over the pairs"
         + (f" of each of the {families} combinations, each a family of its own." if families > 1 else " of this page.")
-        + " The verdict goes by Holm's p; an interval is of its pair alone, and may leave out 0 where Holm's p tells nothing."
+        + " The verdict goes by Holm's p; an interval is of its pair alone, and may leave out 0 all the same."
         + " The probability that the first scores above the second on a seed has Wilson's interval. Seeds: for the"
         " paired t-test to see such a difference four times in five, if the spread stays what it was."
     )
