@@ -57,10 +57,12 @@ class Console:
         self.training = False
         self._stop = False
         self._handlers: dict[signal.Signals, Any] = {}
+        self._tell_unraisable = sys.unraisablehook
 
     def __enter__(self) -> Self:
         for blow in (signal.SIGINT, signal.SIGTERM):
             self._handlers[blow] = signal.signal(blow, self._ask_to_stop)
+        self._tell_unraisable, sys.unraisablehook = sys.unraisablehook, self._unraisable
         return self
 
     def __exit__(
@@ -70,6 +72,7 @@ class Console:
         for blow, handler in self._handlers.items():
             signal.signal(blow, handler)
         self._handlers.clear()
+        sys.unraisablehook = self._tell_unraisable
         if self._stop and kind is not KeyboardInterrupt:
             raise KeyboardInterrupt
 
@@ -105,6 +108,10 @@ class Console:
     def _say(self, text: str) -> None:
         if not self.quiet:
             print(text, flush=True)
+
+    def _unraisable(self, unraisable: sys.UnraisableHookArgs) -> None:
+        if unraisable.exc_type is not KeyboardInterrupt:  # which fell into a callback of some library: it left its note
+            self._tell_unraisable(unraisable)
 
     def _ask_to_stop(self, signum: int, frame: Any) -> None:
         if self._stop:

@@ -134,6 +134,8 @@ def test_commands_of_the_other_pages_are_understood(page, folder, monkeypatch):
     monkeypatch.chdir(folder)
     monkeypatch.syspath_prepend(str(folder))
     for block in documents.blocks(page):
+        if block.file and not (folder / block.file).exists():  # the page's own, which its commands name
+            (folder / block.file).write_text(block.text, encoding="utf-8")
         for words in block.commands if block.language == documents.SHELL else ():
             words = documents.plain(words)
             if words and words[0] in KACTS and "--help" not in words:

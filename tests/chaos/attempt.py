@@ -85,6 +85,9 @@ def strike(command, fault, disk, usual, dice):
     ending = child.wait()
     if undo is not None:
         undo()
+    if ending.code == 0 and fault.name == "SIGKILL":
+        shutil.rmtree(folder)
+        return None  # its last line was behind it as the blow fell
     made.code, made.printed = ending.code, ending.printed
     codes = fault.codes if not moment.in_worker else (0, 1, 2)
     if ending.code not in codes:
