@@ -39,7 +39,12 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--results", type=Path, action="append", default=[], metavar="DIR", help="more results: studies"
     )
-    return parser.parse_args(arguments)
+    given = parser.parse_args(arguments)
+    folders = [("--runs", one) for one in given.runs] + [("--results", one) for one in given.results]
+    for flag, value in [("--port", given.port), *folders]:
+        if isinstance(value, list):  # what argparse makes of `--port=--`
+            parser.error(f"argument {flag}: expected one argument")
+    return given
 
 
 def start(host: str, port: int, runs: Sequence[Path], results: Sequence[Path], quiet: bool = False) -> Any:

@@ -120,8 +120,19 @@ def make_plan(options: TuneOptions) -> Plan:
 
 
 def project_of(plan: Plan, options: TuneOptions) -> Path:
-    """Return the directory of a search."""
-    return Path(options.project) if options.project is not None else Path(options.out) / plan.label
+    """Return the directory of a search.
+
+    Raises:
+        KactError: if no directory can have such a name.
+    """
+    project = Path(options.project) if options.project is not None else Path(options.out) / plan.label
+    try:
+        possible = b"\0" not in os.fsencode(project)
+    except UnicodeEncodeError:
+        possible = False
+    if not possible:
+        raise KactError.parameter("project" if options.project is not None else "out", str(project), "a file name")
+    return project
 
 
 def role() -> str:

@@ -338,3 +338,21 @@ def test_a_search_whose_state_was_changed(tmp_path):
             Tuner(plan, Place(tmp_path))
     file.write_text(json.dumps(sound))
     assert Tuner(plan, Place(tmp_path)).oracle.start_order == ["0"]
+
+
+@pytest.mark.parametrize("name", ["\0", "\ud800"])
+def test_a_search_in_a_folder_that_no_system_would_make(name, capsys):
+    from tuning.__main__ import main
+
+    assert main(["--out", name]) == 2
+    assert "'out' parameter must be a file name" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flag", ["--port", "--runs", "--results"])
+def test_a_flag_of_the_page_with_two_dashes_for_its_value(flag, capsys):
+    pytest.importorskip("gradio")
+    from demo.__main__ import main
+
+    with pytest.raises(SystemExit):
+        main([f"{flag}=--"])
+    assert f"argument {flag}: expected one argument" in capsys.readouterr().err
