@@ -132,6 +132,14 @@ def write_index() -> Path:
     for study in sorted(map(Study.load, study_names()), key=lambda study: (study.study or "0", study.name)):
         pages = [f"[{words}]({place})" if (PAGES / place).is_file() else "" for words, place in _places(study.name)]
         rows.append(f"| {study.study} | `{study.name}` | {escaped(study.title)} | {' | '.join(pages)} |")
+    begun = [
+        one.name for one in sorted((PAGES / _rows("")).glob("*")) if not (PAGES / f"studies/{one.name}.md").is_file()
+    ]
+    if begun:
+        names = ", ".join(f"`{name}`" for name in begun)
+        rows.append(
+            f"\nBegun in full: {names}. Copied from {PAGES / _rows('NAME')} into runs, `kact study run NAME` goes on."
+        )
     path = PAGES / "README.md"
     path.write_text(_INDEX + "\n".join(rows) + "\n")
     return path

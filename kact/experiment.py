@@ -221,11 +221,11 @@ def _as_labelled(path: Path, label: str) -> bool:
     """Return whether the experiment in a run's directory is the one that its name tells of, usable here or not."""
     try:
         given = tomllib.loads(path.read_text(encoding="utf-8"))
+        return label == f"-{_hash(given)[:8]}-seed{given.get('seed')}"
     except OSError:  # nothing is known of it
         return True
     except (ValueError, RecursionError):
         return False
-    return label == f"-{_hash(given)[:8]}-seed{given.get('seed')}"
 
 
 def _hash(given: Mapping[str, Any]) -> str:

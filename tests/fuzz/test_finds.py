@@ -356,3 +356,11 @@ def test_a_flag_of_the_page_with_two_dashes_for_its_value(flag, capsys):
     with pytest.raises(SystemExit):
         main([f"{flag}=--"])
     assert f"argument {flag}: expected one argument" in capsys.readouterr().err
+
+
+def test_a_runs_experiment_that_is_nested_too_deep_to_be_hashed(tmp_path):
+    path = tmp_path / "digits-mlp-relu-0123abcd-seed0" / "experiment.toml"
+    path.parent.mkdir()
+    path.write_text("a." * 2000 + "a = 1\n", encoding="utf-8")
+    with pytest.raises(KactError):
+        Experiment.load(path)
