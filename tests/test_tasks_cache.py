@@ -324,9 +324,16 @@ def test_a_reader_never_sees_a_cache_half_rebuilt(cache, caplog):
     stop = threading.Event()
     wrong = []
 
+    def read():
+        while True:
+            try:
+                return load_arrays(source.task())
+            except SystemError as error:  # CPython 3.11 parses in one thread at a time; NumPy parses an array's header
+                assert "recursion depth mismatch" in str(error)
+
     def read_all_the_time():
         while not stop.is_set():
-            if not same(sound, load_arrays(source.task())):
+            if not same(sound, read()):
                 wrong.append(1)
 
     readers = [threading.Thread(target=read_all_the_time) for _ in range(2)]
@@ -334,7 +341,7 @@ def test_a_reader_never_sees_a_cache_half_rebuilt(cache, caplog):
         reader.start()
     for _ in range(20):
         (only_folder(cache) / "manifest.json").unlink(missing_ok=True)
-        load_arrays(source.task())
+        read()
     stop.set()
     for reader in readers:
         reader.join()
