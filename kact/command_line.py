@@ -14,18 +14,17 @@ import shlex
 import signal
 import sys
 import tomllib
-import typing
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from kact import backend
+from kact import backend, flags
 from kact.engine import ENGINES
-from kact.errors import KactError, nearest, no_memory
+from kact.errors import KactError, no_memory
 from kact.experiment import Experiment, default_model
 from kact.models import MODELS, Model, habitual_batch_norm, make_model
 from kact.recipes import config_path
-from kact.settings import range_in_words, setting
+from kact.settings import setting
 from kact.startup import spare_tensorflow
 from kact.tracking import TRACKERS
 
@@ -94,29 +93,26 @@ def parse_train(arguments: Sequence[str], program: str) -> tuple[Experiment, Tra
         KactError: for an unusable value.
         SystemExit: 0 after `--help`, 2 for an unknown or malformed flag.
     """
-    import tyro
-
+    flags.check_words(arguments)
     rest, config = _take(list(arguments), "--config")
     given = _read_config(config) if config is not None else {}
     if _peek(rest, "--continue-from") is not None and config is None:
         given = _read_config(str(Path(_peek(rest, "--continue-from") or "") / "experiment.toml"))
     sizes = _model(rest, given)
     kind = type(sizes)
-    flags = _flags(kind)
-    _check_flags(rest, kind, flags)
-    defaults = {**{field.name: field.default for field in dataclasses.fields(flags)}, **given, "model": kind.name}
+    defaults = {**given, "model": kind.name}
     defaults["batch_norm"] = given.get("batch_norm", habitual_batch_norm(_peek(rest, "--model") or sizes))
     if not given:
         defaults["task"] = kind.task
     defaults |= {field.name: getattr(sizes, field.name) for field in dataclasses.fields(kind)}
-    parsed = tyro.cli(
-        flags,
-        default=flags(**_tuples(defaults)),
-        args=rest,
-        prog=program,
-        description=_DESCRIPTION.format(program=program),
+    values = flags.read(
+        _parameters(kind, _tuples(defaults)),
+        rest,
+        program,
+        _DESCRIPTION.format(program=program),
+        pairs=True,
+        elsewhere=lambda flag: _of_another_model(flag, kind),
     )
-    values = dataclasses.asdict(parsed)
     options = TrainOptions(**{field.name: values.pop(field.name) for field in dataclasses.fields(TrainOptions)})
     model_sizes = {field.name: values.pop(field.name) for field in dataclasses.fields(kind)}
     return Experiment(**{**values, "model": kind(**model_sizes)}), options
@@ -159,47 +155,21 @@ Example: {program} --task cifar10 --model lenet --activation mish --learning-rat
 """
 
 
-def _check_flags(arguments: Sequence[str], kind: type[Model], flags: type) -> None:
-    """Raise, in one line, for the first flag that this model's training does not have."""
-    known = {"--help": "", **{_flag(field.name): field.name for field in dataclasses.fields(flags)}}
-    for argument in arguments:
-        flag = argument.split("=")[0].replace("_", "-")
-        if not flag.startswith("--") or flag in known or flag.replace("--no-", "--", 1) in known:
-            continue
-        for other in MODELS.values():
-            if flag in {_flag(field.name) for field in dataclasses.fields(other)}:
-                raise KactError(
-                    f"The flag {flag} belongs to the model {other.name!r}, and this is {kind.name!r}.",
-                    f"Add --model {other.name}.",
-                )
-        guess = nearest(flag, known)
-        meant = f" Did you mean {guess}?" if guess else ""
-        raise KactError(f"There is no flag {flag}.{meant}", "See them all with --help.")
+def _of_another_model(flag: str, kind: type[Model]) -> KactError | None:
+    for other in MODELS.values():
+        if flag in {one.spelling for one in flags.of_settings(other)}:
+            return KactError(
+                f"The flag {flag} belongs to the model {other.name!r}, and this is {kind.name!r}.",
+                f"Add --model {other.name}.",
+            )
+    return None
 
 
-def _flag(name: str) -> str:
-    return "--" + name.replace("_", "-")
-
-
-def _flags(kind: type[Model]) -> type:
-    """Return one flat dataclass of all flags: the experiment's, the model's sizes, the options."""
-    fields: list[Any] = []
-    for source in (Experiment, kind, TrainOptions):
-        hints = typing.get_type_hints(source)
-        for field in dataclasses.fields(source):
-            hint = str | None if field.name == "model" else hints[field.name]
-            if field.name == "learning_rate":
-                hint = float | None
-            fields.append((field.name, _annotated(hint, field), dataclasses.field(default=field.default)))
-    return dataclasses.make_dataclass("Train", fields, frozen=True)
-
-
-def _annotated(hint: Any, field: dataclasses.Field[Any]) -> Any:
-    import tyro
-
-    allowed = ", ".join(field.metadata["choices"]) or range_in_words(field.metadata)
-    text = field.metadata["help"] + (f" [{allowed}]" if allowed else "")
-    return Annotated[hint, tyro.conf.arg(help=text)]
+def _parameters(kind: type[Model], defaults: dict[str, Any]) -> list[flags.Parameter]:
+    """Return all that a training takes: the experiment's settings, the model's sizes, the options."""
+    said = {"model": str | None, "learning_rate": float | None}  # on a command line; a model object, a schedule are not
+    parameters = [one for source in (Experiment, kind, TrainOptions) for one in flags.of_settings(source, defaults)]
+    return [dataclasses.replace(one, hint=said.get(one.name, one.hint)) for one in parameters]
 
 
 def _model(arguments: Sequence[str], given: dict[str, Any]) -> Model:

@@ -10,13 +10,12 @@ from __future__ import annotations
 import dataclasses
 import os
 import tomllib
-import typing
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from kact import backend
-from kact.errors import KactError, nearest
+from kact import backend, flags
+from kact.errors import KactError
 from kact.experiment import Experiment
 from kact.recipes import config_path
 from kact.settings import check_settings, setting
@@ -78,17 +77,7 @@ def parse_tune(arguments: Sequence[str], program: str = "python -m tuning") -> t
         KactError: for an unusable value.
         SystemExit: 0 after `--help`, 2 for an unknown or malformed flag.
     """
-    import tyro
-
-    _check_flags(arguments)
-    hints = typing.get_type_hints(TuneOptions)
-    fields: list[Any] = []
-    for field in dataclasses.fields(TuneOptions):
-        hint: Any = Annotated[hints[field.name], tyro.conf.arg(help=_help(field))]
-        fields.append((field.name, hint, dataclasses.field(default=field.default)))
-    flags: Any = dataclasses.make_dataclass("Tune", fields, frozen=True)
-    parsed: Any = tyro.cli(flags, args=list(arguments), prog=program, description=DESCRIPTION)
-    options = TuneOptions(**dataclasses.asdict(parsed))
+    options = TuneOptions(**flags.read(flags.of_settings(TuneOptions), arguments, program, DESCRIPTION))
     return make_plan(options), options
 
 
@@ -120,19 +109,8 @@ def make_plan(options: TuneOptions) -> Plan:
 
 
 def project_of(plan: Plan, options: TuneOptions) -> Path:
-    """Return the directory of a search.
-
-    Raises:
-        KactError: if no directory can have such a name.
-    """
-    project = Path(options.project) if options.project is not None else Path(options.out) / plan.label
-    try:
-        possible = b"\0" not in os.fsencode(project)
-    except UnicodeEncodeError:
-        possible = False
-    if not possible:
-        raise KactError.parameter("project" if options.project is not None else "out", str(project), "a file name")
-    return project
+    """Return the directory of a search."""
+    return Path(options.project) if options.project is not None else Path(options.out) / plan.label
 
 
 def role() -> str:
@@ -159,19 +137,3 @@ def _read_config(given: str) -> dict[str, Any]:
     path = config_path(given)
     Experiment.load(path)  # complains of anything unusable, with the file's name
     return tomllib.loads(path.read_text(encoding="utf-8"))
-
-
-def _help(field: dataclasses.Field[Any]) -> str:
-    choices = field.metadata["choices"]
-    return field.metadata["help"] + (f" [{', '.join(choices)}]" if choices else "")
-
-
-def _check_flags(arguments: Sequence[str]) -> None:
-    """Raise, in one line, for the first flag that there is not."""
-    known = ["--help", *("--" + field.name.replace("_", "-") for field in dataclasses.fields(TuneOptions))]
-    for argument in arguments:
-        flag = argument.split("=")[0].replace("_", "-")
-        if flag.startswith("--") and flag not in known:
-            guess = nearest(flag, known)
-            meant = f" Did you mean {guess}?" if guess else ""
-            raise KactError(f"There is no flag {flag}.{meant}", "See them all with --help.")

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from kact import backend
+from kact.flags import Flag, call
 
 _ABOUT = """Write a run's network to a file that needs neither kact nor Keras.
 The file takes batches of any size and, of a tagger, sentences of any length. It is run beside the model before it is
@@ -20,14 +21,11 @@ The labels: onnx.load(F).metadata_props, openvino.Core().read_model(F).get_rt_in
 
 def main(arguments: list[str]) -> int:
     """Run `kact export` and return its exit code."""
-    import tyro
 
     def export(
-        run: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN", help="directory of a finished run")],
-        format: Annotated[str, tyro.conf.arg(help="onnx, openvino or torch")] = "onnx",
-        out: Annotated[
-            str | None, tyro.conf.arg(metavar="FILE", help="RUN/model.onnx, model.xml or model.pt2 unless said")
-        ] = None,
+        run: Annotated[str, Flag("directory of a finished run", "RUN", positional=True)],
+        format: Annotated[str, Flag("onnx, openvino or torch")] = "onnx",
+        out: Annotated[str | None, Flag("RUN/model.onnx, model.xml or model.pt2 unless said", "FILE")] = None,
     ) -> int:
         backend.select_default()
         from kact.export import export as write
@@ -40,4 +38,4 @@ def main(arguments: list[str]) -> int:
         )
         return 0
 
-    return tyro.cli(export, args=arguments, prog="kact export", description=_ABOUT)
+    return call(export, arguments, "kact export", _ABOUT)

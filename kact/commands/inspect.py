@@ -5,6 +5,7 @@ from typing import Annotated
 
 from kact import backend
 from kact.errors import KactError
+from kact.flags import Flag, call
 from kact.inspection import FIGURES
 
 _ABOUT = """Show what a run was, its experiment, how it ended, its scores and layers; or what a task's data is.
@@ -23,39 +24,34 @@ With a flag for a figure it draws that instead and prints where it is.
 
 def main(arguments: list[str]) -> int:
     """Run `kact inspect` and return its exit code."""
-    import tyro
 
     def inspect(
-        run: Annotated[
-            str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN", help="directory of a finished run, or a task")
-        ],
+        run: Annotated[str, Flag("directory of a finished run, or a task", "RUN", positional=True)],
         feature_maps: Annotated[
             tuple[str, ...],
-            tyro.conf.arg(metavar="IMAGE ...", help="draw what --layer makes of each image, and its prediction"),
+            Flag("draw what --layer makes of each image, and its prediction", "IMAGE ..."),
         ] = (),
-        test: Annotated[int, tyro.conf.arg(help="draw the feature maps of the first so many test images")] = 0,
+        test: Annotated[int, Flag("draw the feature maps of the first so many test images")] = 0,
         layer: Annotated[
             str | None,
-            tyro.conf.arg(metavar="NAME", help="whose maps; the activation behind the last convolution unless said"),
+            Flag("whose maps; the activation behind the last convolution unless said", "NAME"),
         ] = None,
-        kernels: Annotated[bool, tyro.conf.arg(help="draw the weights of the first layer as images")] = False,
-        curves: Annotated[bool, tyro.conf.arg(help="draw loss and accuracy by epoch, train and validation")] = False,
-        confusion: Annotated[bool, tyro.conf.arg(help="draw which test classes are taken for which")] = False,
+        kernels: Annotated[bool, Flag("draw the weights of the first layer as images")] = False,
+        curves: Annotated[bool, Flag("draw loss and accuracy by epoch, train and validation")] = False,
+        confusion: Annotated[bool, Flag("draw which test classes are taken for which")] = False,
         diagnostics: Annotated[
-            bool, tyro.conf.arg(help="draw dead units and gradients by layer (of a run trained with --diagnose)")
+            bool, Flag("draw dead units and gradients by layer (of a run trained with --diagnose)")
         ] = False,
-        samples: Annotated[bool, tyro.conf.arg(help="of a task: draw training images of each class")] = False,
+        samples: Annotated[bool, Flag("of a task: draw training images of each class")] = False,
         counts: Annotated[
-            bool, tyro.conf.arg(help="of a task: draw how often each class or tag comes, and sentence lengths")
+            bool, Flag("of a task: draw how often each class or tag comes, and sentence lengths")
         ] = False,
-        data: Annotated[
-            str | None, tyro.conf.arg(metavar="PATH", help="of a task for data of your own: where it is")
-        ] = None,
+        data: Annotated[str | None, Flag("of a task for data of your own: where it is", "PATH")] = None,
         out: Annotated[
             str | None,
-            tyro.conf.arg(metavar="FILE", help="of the figure, .png or .svg; RUN/figures/WHAT.png unless said"),
+            Flag("of the figure, .png or .svg; RUN/figures/WHAT.png unless said", "FILE"),
         ] = None,
-        format: Annotated[str, tyro.conf.arg(help="png or svg, where --out is not given")] = "png",
+        format: Annotated[str, Flag("png or svg, where --out is not given")] = "png",
     ) -> int:
         from kact.task_inspection import inspect_task, is_task
 
@@ -73,9 +69,7 @@ def main(arguments: list[str]) -> int:
             raise KactError.parameter("test", test, "a number of images, at least 1")
         return _inspect_run(run, chosen, feature_maps, test, layer, out, format)
 
-    return tyro.cli(
-        inspect, args=arguments, prog="kact inspect", description=_ABOUT, config=(tyro.conf.FlagCreatePairsOff,)
-    )
+    return call(inspect, arguments, "kact inspect", _ABOUT)
 
 
 def _inspect_run(

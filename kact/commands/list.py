@@ -2,18 +2,19 @@
 
 from typing import Annotated
 
+from kact.flags import Flag, call
+
 
 def main(arguments: list[str]) -> int:
     """Run `kact list` and return its exit code."""
-    import tyro
 
     def list_(
         what: Annotated[
             str,
-            tyro.conf.Positional,
-            tyro.conf.arg(
-                metavar="WHAT",
-                help="activations, models, presets, tasks, recipes, optimizers, schedules or initializers",
+            Flag(
+                "activations, models, presets, tasks, recipes, optimizers, schedules or initializers",
+                "WHAT",
+                positional=True,
             ),
         ],
     ) -> int:
@@ -23,4 +24,4 @@ def main(arguments: list[str]) -> int:
         print_list(what)
         return 0
 
-    return tyro.cli(list_, args=arguments, prog="kact list")
+    return call(list_, arguments, "kact list")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from kact import backend
 from kact.errors import KactError
+from kact.flags import Flag, call
 
 if TYPE_CHECKING:
     from kact.predict import TaggedToken
@@ -16,21 +17,17 @@ if TYPE_CHECKING:
 
 def main(arguments: list[str]) -> int:
     """Run `kact predict` and return its exit code."""
-    import tyro
 
     def predict(
-        run: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN", help="directory of a finished run")],
+        run: Annotated[str, Flag("directory of a finished run", "RUN", positional=True)],
         images: Annotated[
             tuple[str, ...],
-            tyro.conf.Positional,
-            tyro.conf.arg(help="image files; for a tagger, files with a text a line, or - for standard input"),
+            Flag("image files; for a tagger, files with a text a line, or - for standard input", positional=True),
         ] = (),
-        text: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(help="a text to tag")] = (),
-        gold: Annotated[
-            str | None, tyro.conf.arg(metavar="FILE", help="score a tagger on `token TAB tag` lines instead")
-        ] = None,
-        json_: Annotated[bool, tyro.conf.arg(name="json", help="print one JSON object a line")] = False,
-        top: Annotated[int, tyro.conf.arg(help="labels to print an image")] = 3,
+        text: Annotated[tuple[str, ...], Flag("a text to tag", repeated=True)] = (),
+        gold: Annotated[str | None, Flag("score a tagger on `token TAB tag` lines instead", "FILE")] = None,
+        json_: Annotated[bool, Flag("print one JSON object a line", name="json")] = False,
+        top: Annotated[int, Flag("labels to print an image")] = 3,
     ) -> int:
         """Label images with the model of a trained run, likeliest first; or tag the words of texts."""
         backend.select_default()
@@ -57,7 +54,7 @@ def main(arguments: list[str]) -> int:
                 print(f"{image}: " + "  ".join(f"{label} {probability:.3f}" for label, probability in ranked))
         return 0
 
-    return tyro.cli(predict, args=arguments, prog="kact predict")
+    return call(predict, arguments, "kact predict")
 
 
 def _lines(file: str) -> list[str]:

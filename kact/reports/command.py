@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
+from kact.flags import Flag, call
 from kact.reports import write
 
 _ABOUT = """Say what a study found, or any runs: the answer first, tables with intervals, figures, what it cannot say.
@@ -19,31 +20,29 @@ _MEGABYTE = 1_000_000
 
 def main(arguments: list[str]) -> int:
     """Run `kact report` and return its exit code."""
-    import tyro
 
     def report(
         names: Annotated[
             tuple[str, ...],
-            tyro.conf.Positional,
-            tyro.conf.arg(metavar="NAME_OR_DIRECTORY ...", help="studies in --runs, or directories of studies or runs"),
+            Flag("studies in --runs, or directories of studies or runs", "NAME_OR_DIRECTORY ...", positional=True),
         ] = (),
-        out: Annotated[str | None, tyro.conf.arg(metavar="FOLDER", help="where the report goes")] = None,
-        format: Annotated[tuple[str, ...], tyro.conf.arg(help="of md, html, csv, parquet")] = ("md", "html"),
-        runs: Annotated[str, tyro.conf.arg(metavar="FOLDER", help="where names are looked for")] = "runs",
+        out: Annotated[str | None, Flag("where the report goes", "FOLDER")] = None,
+        format: Annotated[tuple[str, ...], Flag("of md, html, csv, parquet")] = ("md", "html"),
+        runs: Annotated[str, Flag("where names are looked for", "FOLDER")] = "runs",
         detect: Annotated[
             float | None,
-            tyro.conf.arg(help="a difference that matters, in the score's own unit; 0.01 (a point) of an accuracy"),
+            Flag("a difference that matters, in the score's own unit; 0.01 (a point) of an accuracy"),
         ] = None,
         interactive: Annotated[
             Literal["auto", "yes", "no"],
-            tyro.conf.arg(help="put plotly into the page, 2 MB, to explore curves; auto: where it is installed"),
+            Flag("put plotly into the page, 2 MB, to explore curves; auto: where it is installed"),
         ] = "auto",
     ) -> int:
         for path in write.report(names, out, format, runs=runs, detect=detect, live=_LIVE[interactive]):
             print(f"{path}{_size(path)}")
         return 0
 
-    return tyro.cli(report, args=arguments, prog="kact report", description=_ABOUT)
+    return call(report, arguments, "kact report", _ABOUT)
 
 
 def _size(path: Path) -> str:

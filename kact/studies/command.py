@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from kact import backend
 from kact.errors import KactError
+from kact.flags import Flag, call
 from kact.spec import choose
 from kact.studies.directory import StudyDirectory
 from kact.studies.row import STAGES, STATUSES
@@ -48,8 +49,6 @@ def main(arguments: list[str]) -> int:
 
 
 def _list(arguments: list[str]) -> int:
-    import tyro
-
     def list_() -> int:
         """Show the bundled studies."""
         from kact.describe import print_table
@@ -60,21 +59,15 @@ def _list(arguments: list[str]) -> int:
         print_table(("study", "number", "runs", "what"), rows)
         return 0
 
-    return tyro.cli(list_, args=arguments, prog="kact study list")
+    return call(list_, arguments, "kact study list")
 
 
 def _show(arguments: list[str]) -> int:
-    import tyro
-
     def show(
-        name: Annotated[
-            str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME", help="of a bundled study, or a TOML file")
-        ],
-        quick: Annotated[bool, tyro.conf.arg(help="its quick form")] = False,
-        probe: Annotated[
-            bool, tyro.conf.arg(help="train a few steps of each network to estimate time and disk")
-        ] = True,
-        workers: Annotated[int, tyro.conf.arg(help="to estimate for; as many as CPU cores unless said")] = 0,
+        name: Annotated[str, Flag("a bundled study, or a TOML file", "NAME", positional=True)],
+        quick: Annotated[bool, Flag("its quick form")] = False,
+        probe: Annotated[bool, Flag("train no few steps of each network, by which time and disk are estimated")] = True,
+        workers: Annotated[int | None, Flag("to estimate for; as many as CPU cores unless said")] = None,
     ) -> int:
         """Show what a study is, how many runs it has, and what it will cost."""
         from kact.studies.show import describe, estimate_in_words
@@ -92,33 +85,25 @@ def _show(arguments: list[str]) -> int:
                 print(estimate_in_words(estimate(study), _workers(workers)))
         return 0
 
-    return tyro.cli(show, args=arguments, prog="kact study show")
+    return call(show, arguments, "kact study show")
 
 
 def _run(arguments: list[str]) -> int:
-    import tyro
-
     def run(
-        name: Annotated[
-            str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME", help="of a bundled study, or a TOML file")
-        ],
-        quick: Annotated[bool, tyro.conf.arg(help="its quick form: minutes, and proves nothing")] = False,
-        out: Annotated[
-            str | None, tyro.conf.arg(metavar="DIR", help="runs/NAME unless said; quick: runs/NAME-quick")
-        ] = None,
-        seeds: Annotated[int | None, tyro.conf.arg(help="compare with so many seeds, from 0")] = None,
-        workers: Annotated[int, tyro.conf.arg(help="processes; as many as CPU cores unless said")] = 0,
-        shard: Annotated[str, tyro.conf.arg(metavar="N/COUNT", help="run one part of all, such as 2/5")] = "1/1",
-        cluster: Annotated[
-            str | None, tyro.conf.arg(metavar="ADDRESS", help="run on this Ray cluster; the directory must be shared")
-        ] = None,
-        device: Annotated[str, tyro.conf.arg(help="auto, cpu or cuda")] = "auto",
+        name: Annotated[str, Flag("a bundled study, or a TOML file", "NAME", positional=True)],
+        quick: Annotated[bool, Flag("its quick form: minutes, and proves nothing")] = False,
+        out: Annotated[str | None, Flag("runs/NAME unless said; quick: runs/NAME-quick", "DIR")] = None,
+        seeds: Annotated[int | None, Flag("compare with so many seeds, from 0")] = None,
+        workers: Annotated[int | None, Flag("processes; as many as CPU cores unless said")] = None,
+        shard: Annotated[str, Flag("run one part of all, such as 2/5", "N/COUNT")] = "1/1",
+        cluster: Annotated[str | None, Flag("run on this Ray cluster; the directory must be shared", "ADDRESS")] = None,
+        device: Annotated[str, Flag("auto, cpu or cuda")] = "auto",
         track: Annotated[
-            str | None, tyro.conf.arg(help="log every run with tensorboard, trackio or wandb too, on this machine")
+            str | None, Flag("log every run with tensorboard, trackio or wandb too, on this machine")
         ] = None,
-        retry_failed: Annotated[bool, tyro.conf.arg(help="try recorded failures again")] = False,
-        yes: Annotated[bool, tyro.conf.arg(help=f"do not ask before more than {_CONFIRM_ABOVE:,} runs")] = False,
-        quiet: Annotated[bool, tyro.conf.arg(help="print the last line only")] = False,
+        retry_failed: Annotated[bool, Flag("try recorded failures again")] = False,
+        yes: Annotated[bool, Flag(f"do not ask before more than {_CONFIRM_ABOVE:,} runs")] = False,
+        quiet: Annotated[bool, Flag("print the last line only")] = False,
     ) -> int:
         """Run a study, or whatever of it is missing. Ctrl-C stops it; the same command goes on."""
         from kact.studies.console import StudyConsole
@@ -151,16 +136,12 @@ def _run(arguments: list[str]) -> int:
         print(_ending(directory, study))
         return 0
 
-    return tyro.cli(run, args=arguments, prog="kact study run", config=(tyro.conf.FlagCreatePairsOff,))
+    return call(run, arguments, "kact study run")
 
 
 def _status(arguments: list[str]) -> int:
-    import tyro
-
     def status(
-        name: Annotated[
-            str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME", help="of a study that was begun, or its directory")
-        ],
+        name: Annotated[str, Flag("a study that was begun, or its directory", "NAME", positional=True)],
     ) -> int:
         """Show how far a study is: runs finished, diverged, failed and missing, and the errors."""
         directory = _found(name)
@@ -177,36 +158,26 @@ def _status(arguments: list[str]) -> int:
         print("running" if directory.is_running() else "not running")
         return 0
 
-    return tyro.cli(status, args=arguments, prog="kact study status")
+    return call(status, arguments, "kact study status")
 
 
 def _stop(arguments: list[str]) -> int:
-    import tyro
-
     def stop(
-        name: Annotated[
-            str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME", help="of a study that runs, or its directory")
-        ],
+        name: Annotated[str, Flag("a study that runs, or its directory", "NAME", positional=True)],
     ) -> int:
         """Stop a study, here or on another machine that shares its directory. `kact study run` goes on."""
         directory = _found(name)
         print(f"{directory.path}: " + ("stopped." if directory.ask_to_stop() else "it was not running."))
         return 0
 
-    return tyro.cli(stop, args=arguments, prog="kact study stop")
+    return call(stop, arguments, "kact study stop")
 
 
 def _export(arguments: list[str]) -> int:
-    import tyro
-
     def export(
-        name: Annotated[
-            str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME", help="of a study that was begun, or its directory")
-        ],
-        out: Annotated[
-            str | None, tyro.conf.arg(metavar="FILE", help=".csv or .parquet; results.csv beside the table unless said")
-        ] = None,
-        epochs: Annotated[bool, tyro.conf.arg(help="a line an epoch in place of a line a run")] = False,
+        name: Annotated[str, Flag("a study that was begun, or its directory", "NAME", positional=True)],
+        out: Annotated[str | None, Flag(".csv or .parquet; results.csv beside the table unless said", "FILE")] = None,
+        epochs: Annotated[bool, Flag("a line an epoch in place of a line a run")] = False,
     ) -> int:
         """Write a study's results as one flat table."""
         from kact.studies.flat import write
@@ -216,17 +187,13 @@ def _export(arguments: list[str]) -> int:
         print(f"{target}  ({write(directory.table.rows(), target, epochs):,} rows)")
         return 0
 
-    return tyro.cli(export, args=arguments, prog="kact study export", config=(tyro.conf.FlagCreatePairsOff,))
+    return call(export, arguments, "kact study export")
 
 
 def _merge(arguments: list[str]) -> int:
-    import tyro
-
     def merge(
-        out: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="OUT", help="directory of the whole study")],
-        parts: Annotated[
-            tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="DIR", help="directories of its parts")
-        ],
+        out: Annotated[str, Flag("directory of the whole study", "OUT", positional=True)],
+        parts: Annotated[tuple[str, ...], Flag("directories of its parts", "DIR", positional=True)],
     ) -> int:
         """Join the parts of a study that several machines made with `--shard`; what is there already stays."""
         from kact.studies.merge import merge_studies
@@ -235,7 +202,7 @@ def _merge(arguments: list[str]) -> int:
         print(f"{out}  ({added:,} runs added; `kact study run` with --out {out} does what is still missing)")
         return 0
 
-    return tyro.cli(merge, args=arguments, prog="kact study merge")
+    return call(merge, arguments, "kact study merge")
 
 
 def _confirm(runs: int, yes: bool) -> None:
@@ -252,11 +219,12 @@ def _confirm(runs: int, yes: bool) -> None:
         raise KactError(f"Nothing was run of the {runs:,} runs.", "Take values out of its grid, or answer y.")
 
 
-def _workers(given: int) -> int:
-    if given < 0:
+def _workers(given: int | None) -> int:
+    if given is None:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if given < 1:
         raise KactError.parameter("workers", given, "a whole number, at least 1")
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return given or allowed
+    return given
 
 
 def _pool(cluster: str | None, workers: int, device: str, directory: StudyDirectory) -> "Pool":

@@ -152,15 +152,6 @@ def test_a_study_is_not_called_what_no_directory_can_be(name):
         Study(name=name, base={"task": "digits"}, grid={"activation": ["relu", "mish"]})
 
 
-@pytest.mark.parametrize("port", ["-1", "65536", "99999999999"])
-def test_the_page_on_a_port_that_there_is_not(port, capsys):
-    pytest.importorskip("gradio")
-    from demo.__main__ import main
-
-    assert main(["--port", port]) == 2
-    assert capsys.readouterr().err.startswith("kact: The 'port' parameter must be a number from 0 to 65,535")
-
-
 def test_what_sqlite_says_of_every_page_fits_a_line(tmp_path):
     from tests.made_results import made_rows, write_study
 
@@ -338,24 +329,6 @@ def test_a_search_whose_state_was_changed(tmp_path):
             Tuner(plan, Place(tmp_path))
     file.write_text(json.dumps(sound))
     assert Tuner(plan, Place(tmp_path)).oracle.start_order == ["0"]
-
-
-@pytest.mark.parametrize("name", ["\0", "\ud800"])
-def test_a_search_in_a_folder_that_no_system_would_make(name, capsys):
-    from tuning.__main__ import main
-
-    assert main(["--out", name]) == 2
-    assert "'out' parameter must be a file name" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("flag", ["--port", "--runs", "--results"])
-def test_a_flag_of_the_page_with_two_dashes_for_its_value(flag, capsys):
-    pytest.importorskip("gradio")
-    from demo.__main__ import main
-
-    with pytest.raises(SystemExit):
-        main([f"{flag}=--"])
-    assert f"argument {flag}: expected one argument" in capsys.readouterr().err
 
 
 def test_a_runs_experiment_that_is_nested_too_deep_to_be_hashed(tmp_path):
