@@ -56,6 +56,20 @@ def test_the_command_prints_where_everything_is(study, runs, tmp_path, capsys):
     assert (study / "report" / "rows.csv").is_file()
 
 
+def test_the_command_prints_its_answer_above(study, runs, tmp_path, capsys):
+    assert main(["report", "lenet", "--runs", str(runs), "--format", "md", "--out", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    answer = page.compose(findings(gather(["lenet"], runs))).answer
+    assert said == "\n".join([*answer, f"{tmp_path / 'report.md'}"]) + "\n"
+
+
+def test_a_name_like_none_meets_those_that_there_are(study, runs, tmp_path, capsys):
+    assert main(["report", "zzz", "--runs", str(runs)]) == 2
+    assert "\nIn it: " in (said := capsys.readouterr().err) and "lenet" in said
+    assert main(["report", "zzz", "--runs", str(tmp_path)]) == 2
+    assert "Run a study first: kact study run NAME" in capsys.readouterr().err
+
+
 def test_an_unknown_name_meets_its_nearest(study, runs, capsys):
     assert main(["report", "lennet", "--runs", str(runs)]) == 2
     said = capsys.readouterr().err

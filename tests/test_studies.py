@@ -280,3 +280,10 @@ def test_a_byte_that_is_no_text_says_what_to_do_with_the_file(tmp_path):
     (tmp_path / "study.toml").write_bytes(b'title = "\xff"\n')
     with pytest.raises(KactError, match=r"(?s)study\.toml.*byte 9\..*else delete it and give `kact study run` again"):
         Study.load(tmp_path / "study.toml")
+
+
+def test_a_file_of_that_name_without_its_ending_is_meant(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.toml").write_text('[base]\ntask = "digits"\n')
+    assert command.main(["study", "show", "mine"]) == 2
+    assert "There is no study 'mine'. Did you mean 'mine.toml'?" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""`kact report`: write what studies or runs say, and print where it is."""
+"""`kact report`: print the answer that studies or runs give, and where the page of it is."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> int:
             Flag("put plotly into the page, 2 MB, to explore curves; auto: where it is installed"),
         ] = "auto",
     ) -> int:
-        for path in write.report(names, out, format, runs=runs, detect=detect, live=_LIVE[interactive]):
+        for path in write.report(names, out, format, runs=runs, detect=detect, live=_LIVE[interactive], tell=print):
             print(f"{path}{_size(path)}")
         return 0
 

@@ -3,7 +3,7 @@
 >>> find("lenet", Path("runs/of/nobody"))
 Traceback (most recent call last):
 kact.errors.KactError: There is no study or run 'lenet': it is no directory, and 'runs/of/nobody' holds none so called.
-See what there is: kact study list
+Run a study first: kact study run NAME
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from kact.studies.row import ResultRow
 from kact.studies.study import Study
 from kact.studies.tune import choose_settings
 
+_TOLD = 8  # names in an error
 DATABASE, STUDY, EXPERIMENT = "results.sqlite", "study.toml", "experiment.toml"
 
 
@@ -74,10 +75,19 @@ def find(name: str, runs: Path) -> Path:
             f"'{place}' holds no study and no run: neither {STUDY} nor {EXPERIMENT} is in it.{meant}",
             "Run a study first: kact study run NAME",
         )
+    if guess:
+        step = f"Try: kact report {guess}"
+    else:
+        step = f"In it: {_some(known)}." if known else "Run a study first: kact study run NAME"
     raise KactError(
-        f"There is no study or run {name!r}: it is no directory, and '{runs}' holds none so called.{meant}",
-        "See what there is: kact study list" if not guess else f"Try: kact report {guess}",
+        f"There is no study or run {name!r}: it is no directory, and '{runs}' holds none so called.{meant}", step
     )
+
+
+def _some(names: Sequence[str]) -> str:
+    """Return the first names of a list, and how many more there are."""
+    more = f" and {len(names) - _TOLD} more" if len(names) > _TOLD else ""
+    return ", ".join(names[:_TOLD]) + more
 
 
 def home(names: Sequence[str], runs: Path) -> Path:

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from kact.errors import KactError
@@ -31,6 +31,7 @@ def report(
     runs: str | Path = "runs",
     detect: float | None = None,
     live: bool | None = None,
+    tell: Callable[[str], object] | None = None,
 ) -> list[Path]:
     """Write what studies or runs say, and return the files, the first the one to open.
 
@@ -41,6 +42,7 @@ def report(
         runs: where names are looked for.
         detect: the difference that matters, in the score's own unit.
         live: put plotly in, so that curves can be explored; where plotly is installed, if None.
+        tell: is given the answer, two sentences, where a page is written.
 
     Raises:
         KactError: if there is nothing to report, something is damaged or missing, or a file cannot be written.
@@ -52,7 +54,7 @@ def report(
         raise KactError.parameter("detect", detect, "a difference above 0, in the score's own unit")
     material = gather(names, runs)
     folder = Path(out) if out is not None else home(names, Path(runs)) / "report"
-    return write(material, folder, formats, detect=detect, live=live)
+    return write(material, folder, formats, detect=detect, live=live, tell=tell)
 
 
 def write(
@@ -62,6 +64,7 @@ def write(
     *,
     detect: float | None = None,
     live: bool | None = None,
+    tell: Callable[[str], object] | None = None,
 ) -> list[Path]:
     """Write what a material says into a folder, which is made; see `report`."""
     with explained(folder):
@@ -71,6 +74,8 @@ def write(
     written = []
     if {"md", "html"} & set(formats):
         made = page.compose(findings(material, detect))
+        if tell is not None:
+            tell("\n".join(made.answer))
         pictures = write_figures(made, folder if "md" in formats else None)
         if "html" in formats:
             interactive_too = interactive.available() if live is None else live

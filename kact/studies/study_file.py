@@ -128,7 +128,8 @@ def _file(name_or_path: str | Path) -> Path:
         return path
     if str(name_or_path) in names:
         return _FOLDER / f"{name_or_path}.toml"
-    guess = nearest(str(name_or_path), names)
+    here = path.with_name(path.name + ".toml") if path.name else path
+    guess = str(here) if here.is_file() else nearest(str(name_or_path), names)
     meant = f" Did you mean {guess!r}?" if guess else ""
     raise KactError(
         f"There is no study {str(name_or_path)!r}.{meant}", "See them with `kact study list`, or give a TOML file."
