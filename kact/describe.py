@@ -44,7 +44,7 @@ def summary(run: Run) -> str:
     lines.append(f"run  {run.path}")
     lines.append(f"next kact inspect {run.path}")
     if metrics["test"]:
-        lines.append(f"     kact predict {run.path} " + ('--text "..."' if unit == "tokens" else "IMAGE..."))
+        lines.append(f"     kact predict {run.path} " + ('--text "..."' if unit == "tokens" else "--test 5"))
     return "\n".join(lines)
 
 

@@ -63,7 +63,6 @@ def _feature_maps(run: Run, paths: Sequence[str | Path], test: int, layer: str |
     from kact.feature_maps import feature_maps, last_maps
     from kact.losses import probabilities
     from kact.predict import Predictor
-    from kact.tasks import Split, load_task
 
     if not paths and test < 1:
         raise KactError("There is no image to look at.", "Give files after --feature-maps, or a number after --test.")
@@ -77,11 +76,9 @@ def _feature_maps(run: Run, paths: Sequence[str | Path], test: int, layer: str |
     seen = [predictor.prepare(path) for path in paths]
     truths: list[str | None] = [None] * len(seen)
     if test > 0:
-        split = load_task(run.experiment.task, data=run.experiment.data).test
-        assert isinstance(split, Split)  # as the task's input is images
-        inputs, indices = split.take(np.arange(min(test, len(split))))
-        seen += list(inputs.astype(np.float32))
-        truths += [labels[index] for index in indices]
+        of_test, labels_of_test = predictor.test_images(test)
+        seen += list(of_test)
+        truths += labels_of_test
     stored = np.stack(seen)  # (n, height, width, channels)
     name = layer or last_maps(predictor.model)
     maps = feature_maps(predictor.model, stored, name)

@@ -21,7 +21,7 @@ from kact.errors import KactError
 from kact.images import open_image, to_array
 from kact.model_file import read_model
 from kact.runs import Run
-from kact.tasks import TaggingTask, Task, get_record
+from kact.tasks import Split, TaggingTask, Task, get_record, load_task
 
 if TYPE_CHECKING:
     import keras
@@ -206,6 +206,28 @@ class Predictor:
         if not images:
             return []
         return [self._named(row) for row in losses.probabilities(self.outputs(images), self.run.experiment.loss)]
+
+    def predict_test(self, count: int) -> list[tuple[Prediction, str]]:
+        """Return the predictions of the first test images of the run's task, each with its true label.
+
+        Args:
+            count: how many, at most as many as there are.
+
+        Raises:
+            KactError: if the run's model tags words, or its data is missing.
+        """
+        stored, truths = self.test_images(count)
+        outputs = np.asarray(self.model.predict_on_batch(stored))
+        rows = losses.probabilities(outputs, self.run.experiment.loss)
+        return [(self._named(row), truth) for row, truth in zip(rows, truths, strict=True)]
+
+    def test_images(self, count: int) -> tuple[np.ndarray, list[str]]:
+        """Return the first test images, float32 `(n, height, width, channels)` in stored units, and their labels."""
+        self._expect_images()
+        split = load_task(self.run.experiment.task, data=self.run.experiment.data).test
+        assert isinstance(split, Split)  # as the task's input is images
+        stored, indices = split.take(np.arange(min(count, len(split))))
+        return stored.astype(np.float32), [self.task.labels[index] for index in indices]
 
     def outputs(self, images: Sequence[str | Path | Image.Image]) -> np.ndarray:
         """Return what the network itself puts out for each image, before it is made into probabilities.

@@ -97,7 +97,7 @@ class Console:
         self._say(
             f"epoch {self.epochs_done:{len(str(epochs))}d}/{epochs}"
             f"  train loss {row['train_loss']:.4f} accuracy {row['train_accuracy']:.4f}"
-            f"{_validation(row)}  {seconds:.1f} s"
+            f"{_validation(row)}  {seconds:.{1 if seconds >= 1 else 2}f} s"
         )
 
     def _close_bar(self) -> None:

@@ -11,6 +11,7 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tqdm import tqdm
 
@@ -19,9 +20,10 @@ from kact.command_line import guarded, parse_train
 from kact.errors import KactError
 from kact.experiment import Experiment
 from kact.models import CNN, MODELS, build_model
+from kact.predict import Predictor
 from kact.progress import Console
 from kact.runs import Run
-from kact.tasks import get_record
+from kact.tasks import get_record, load_task
 from kact.train import run
 from kact.training import Training
 
@@ -211,6 +213,22 @@ def test_predict_prints_words_or_json(trained, tmp_path, capsys):
     assert kact("predict", trained, tmp_path / "a.png", "--json") == 0
     found = json.loads(capsys.readouterr().out)
     assert set(found) == {"image", "label", "probabilities"} and len(found["probabilities"]) == 10
+
+
+def test_predict_labels_test_images_beside_their_true_labels(trained, capsys):
+    shown = np.argmax(Predictor(trained).model.predict_on_batch(load_task("digits").test.take(range(60))[0]), axis=-1)
+    truths = load_task("digits").test.take(range(60))[1]
+    assert kact("predict", trained, "--test", "60", "--top", "1") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 60
+    for number, (line, found, truth) in enumerate(zip(lines, shown, truths, strict=True)):
+        verdict = "(right)" if found == truth else f"(wrong: it is {truth})"
+        assert line.startswith(f"test {number}: {found} ") and line.endswith(verdict)
+    assert {"right" in line for line in lines} == {True, False}  # after one epoch it is not always right
+    assert kact("predict", trained, "--test", "2", "--json") == 0
+    records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [record["truth"] for record in records] == [str(truth) for truth in truths[:2]]
+    assert kact("predict", trained, "--test", "-1") == 2 and "at least 1" in capsys.readouterr().err
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from kact.errors import KactError
 from kact.flags import Flag, call
 
 if TYPE_CHECKING:
-    from kact.predict import TaggedToken
+    from kact.predict import Prediction, TaggedToken
 
 
 def main(arguments: list[str]) -> int:
@@ -25,6 +25,7 @@ def main(arguments: list[str]) -> int:
             Flag("image files; for a tagger, files with a text a line, or - for standard input", positional=True),
         ] = (),
         text: Annotated[tuple[str, ...], Flag("a text to tag", repeated=True)] = (),
+        test: Annotated[int, Flag("label the first so many test images of its task too, beside their true labels")] = 0,
         gold: Annotated[str | None, Flag("score a tagger on `token TAB tag` lines instead", "FILE")] = None,
         json_: Annotated[bool, Flag("print one JSON object a line", name="json")] = False,
         top: Annotated[int, Flag("labels to print an image")] = 3,
@@ -33,12 +34,16 @@ def main(arguments: list[str]) -> int:
         backend.select_default()
         from kact.predict import Predictor
 
-        if not images and not text and gold is None:
-            raise KactError("There is nothing to predict.", 'Give image files, or --text "..." for a tagger.')
+        if not images and not text and not test and gold is None:
+            raise KactError("There is nothing to predict.", 'Give image files, --test 5, or --text "..." for a tagger.')
+        if test < 0:
+            raise KactError.parameter("--test", test, "a number of images, at least 1")
         predictor = Predictor(run)
         if gold is not None:
             _print_scores(predictor.score_tagged(gold), json_)
             return 0
+        if test and predictor.task.input == "words":
+            raise KactError("--test is of runs that label images.", "Score a tagger with --gold FILE.")
         if text or predictor.task.input == "words":
             texts = [*text, *(line for file in images for line in _lines(file))]
             _print_tagged(texts, predictor.tag(texts), json_)
@@ -47,14 +52,24 @@ def main(arguments: list[str]) -> int:
             if not Path(image).exists():  # told before Keras is loaded and the network built
                 raise KactError(f"There is no file '{image}'.", "Give the path of an image file.")
         for image, found in zip(images, predictor.predict(images), strict=True):
-            ranked = list(found.probabilities.items())[: max(top, 1)]
-            if json_:
-                print(json.dumps({"image": image, "label": found.label, "probabilities": found.probabilities}))
-            else:
-                print(f"{image}: " + "  ".join(f"{label} {probability:.3f}" for label, probability in ranked))
+            _print_labels(image, found, top, json_)
+        for number, (found, truth) in enumerate(predictor.predict_test(test) if test else ()):
+            _print_labels(f"test {number}", found, top, json_, truth)
         return 0
 
     return call(predict, arguments, "kact predict")
+
+
+def _print_labels(image: str, found: "Prediction", top: int, as_json: bool, truth: str | None = None) -> None:
+    """Print the likeliest labels of an image, and whether they are right, in a line or as one JSON object."""
+    if as_json:
+        known = {} if truth is None else {"truth": truth}
+        print(json.dumps({"image": image, **known, "label": found.label, "probabilities": found.probabilities}))
+        return
+    ranked = list(found.probabilities.items())[: max(top, 1)]
+    told = "  ".join(f"{label} {probability:.3f}" for label, probability in ranked)
+    verdict = "" if truth is None else "  (right)" if truth == found.label else f"  (wrong: it is {truth})"
+    print(f"{image}: {told}{verdict}")
 
 
 def _lines(file: str) -> list[str]:
