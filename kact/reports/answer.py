@@ -16,6 +16,7 @@ from kact.reports.findings import Findings, Place
 from kact.reports.numbers import counted, field, listing
 
 _MOST_NAMED = 6
+_ENOUGH = 6  # seeds, with which a sign-flip test of two can show anything at 5 %
 _ALIKE = 1e-12  # means that differ by less are the same
 
 
@@ -28,7 +29,7 @@ def answer(found: Findings) -> list[str]:
         return [_alone(found, told), "There is one value only, and nothing to compare it with."]
     if max(one.n for one in found.comparisons) < 2:
         only = "Each was run with one seed only" if found.most_seeds < 2 else "No two have more than one seed in common"
-        return [_highest(found, told), f"{only}, and nothing can be told from one seed: give at least 6."]
+        return [_highest(found, told), f"{only}, and nothing can be told from one seed: give at least {_ENOUGH}."]
     return [_verdict(found, told[0]) if len(told) == 1 else _verdicts(found, told), _ability(found)]
 
 
@@ -37,11 +38,18 @@ def score_words(found: Findings) -> str:
     return f"test {field(found.material.score)}"
 
 
-def mean_words(found: Findings, place: Place, name: str) -> str:
-    """Return a mean with its interval and n, such as "57.1 % (95 % interval 56.5 to 57.6, n = 6)"."""
+def mean_words(found: Findings, place: Place, name: str, *, of_several: bool = False) -> str:
+    """Return a mean with its interval and n, such as "57.1 % (95 % interval 56.5 to 57.6, n = 6)".
+
+    Args:
+        found: the unit and the decimals.
+        place: of the mean.
+        name: of the value whose mean it is.
+        of_several: whether others have that mean too, whose intervals are others.
+    """
     one = place.summaries[name]
     mean = f"{found.unit.text(one.estimate, found.decimals)} {found.unit.symbol}".rstrip()
-    if one.interval is None:
+    if one.interval is None or of_several:
         return f"{mean} (n = {one.n})"
     return f"{mean} (95 % interval {found.unit.interval(one.interval, found.decimals)}, n = {one.n})"
 
@@ -70,7 +78,8 @@ def _verdict(found: Findings, place: Place) -> str:
         if len(tied) > 1
         else (f"{found.material.called(best)} has")
     )
-    opening = f"{has} the {_extreme(found)} mean {score_words(found)}, {mean_words(found, place, best)}"
+    mean = mean_words(found, place, best, of_several=len(tied) > 1)
+    opening = f"{has} the {_extreme(found)} mean {score_words(found)}, {mean}"
     joint = "" if not said else "; " if groups["apart"] else ", but "
     return f"{opening}{joint}{', and '.join(said)}."
 
@@ -122,9 +131,10 @@ def _ability(found: Findings) -> str:
         return f"{paired} paired seeds are too few: no difference that is possible would be found four times in five."
     ends = f" ({unit.text(low, decimals)} to {unit.text(high, decimals)}, by the pair)"
     around = "" if high > 5 * low or low == high else ends
+    advice = f": give at least {_ENOUGH} seeds" if paired < _ENOUGH else ""
     return (
         f"With {paired} paired seeds, a paired t-test finds a true difference of about {unit.amount(middle, decimals)}"
-        f"{around} four times in five; a smaller one may be there unseen."
+        f"{around} four times in five; a smaller one may be there unseen{advice}."
     )
 
 

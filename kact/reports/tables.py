@@ -254,7 +254,10 @@ def _mean(cell: Cell, name: str) -> str:
 
 def _seconds(cell: Cell) -> str:
     times = cell.seconds()
-    return Unit.of("seconds").text(statistics.median(times) if times else None, 0 if times and max(times) >= 100 else 1)
+    longest = max(times, default=1)
+    return Unit.of("seconds").text(
+        statistics.median(times) if times else None, 0 if longest >= 100 else 1 + (longest < 1)
+    )
 
 
 def _inference(cell: Cell) -> str:

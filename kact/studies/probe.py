@@ -62,6 +62,8 @@ def estimate(study: Study) -> StudyCost:
     for stage, seeds in _stages(study):
         for _, experiment in islice(study.experiments(stage), study.run_count(stage) // seeds):
             alike = tuple(getattr(experiment, one.name) for one in fields(experiment) if one.name not in _ALIKE)
+            if not costs:  # the first loads libraries, as a worker does once and not in every run: it is not counted
+                _measure(experiment, _split_sizes(experiment, sizes), study.continue_epochs)
             if alike not in costs:
                 costs[alike] = _measure(experiment, _split_sizes(experiment, sizes), study.continue_epochs)
             cost = costs[alike]
