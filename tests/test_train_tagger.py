@@ -233,6 +233,7 @@ def test_the_command_line_tags(trained, tmp_path, capsys):
         (str(tmp_path / "bad.txt"),): ["Line 2", "not UTF-8"],
         (str(tmp_path / "none.txt"),): ["none.txt", "No such file"],
         (): ["nothing to predict"],
+        ("--test", "3"): ["runs that label images", "--gold FILE"],
     }.items():
         assert kact("predict", trained.path, *arguments) == 2
         printed = capsys.readouterr().err

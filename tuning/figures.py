@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kact.plots.style import BLUE, GREEN, GREY, VERMILION, lined, new_figure
 from tuning.records import Trial, rank
 from tuning.space import Space
 from tuning.values import Choice, Range
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LEAST_FOR_IMPORTANCE = 8  # finished trials; fewer say nothing of several hyper-parameters
-_BLUE, _ORANGE, _GREEN, _GREY = "#0072B2", "#D55E00", "#009E73", "#555555"
 _TREES, _REPEATS = 200, 20
 
 
@@ -35,18 +35,18 @@ def score_by_trial(trials: Sequence[Trial], monitor: str, default: float | None)
     spread = [(i, getattr(one, monitor)) for i, trial in done if len(trial.executions) > 1 for one in trial.executions]
     if spread:
         places, each = zip(*spread, strict=True)
-        axes.scatter(places, each, s=10, color=_GREY, alpha=0.6, label="one execution")
+        axes.scatter(places, each, s=10, color=GREY, alpha=0.6, label="one execution")
     if done:
         numbers, scores = [i for i, _ in done], [trial.score(monitor) for _, trial in done]
-        axes.scatter(numbers, scores, color=_BLUE, zorder=3, label="trial")
+        axes.scatter(numbers, scores, color=BLUE, zorder=3, label="trial")
         so_far = np.maximum.accumulate(scores) if monitor == "accuracy" else np.minimum.accumulate(scores)
-        axes.step(numbers, so_far, where="post", color=_BLUE, linewidth=1, label="best so far")
+        axes.step(numbers, so_far, where="post", color=BLUE, linewidth=1, label="best so far")
     if default is not None:
-        axes.axhline(default, color=_ORANGE, linestyle="--", linewidth=1.2, label="default configuration")
+        axes.axhline(default, color=VERMILION, linestyle="--", linewidth=1.2, label="default configuration")
     lost = [i for i, trial in enumerate(trials) if trial.status != "finished"]
     if lost:
         low = axes.get_ylim()[0]
-        axes.scatter(lost, [low] * len(lost), marker="x", color=_ORANGE, label="failed or diverged", clip_on=False)
+        axes.scatter(lost, [low] * len(lost), marker="x", color=VERMILION, label="failed or diverged", clip_on=False)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("trial")
     axes.set_ylabel(f"validation {monitor}")
@@ -75,11 +75,11 @@ def parallel_coordinates(trials: Sequence[Trial], space: Space, monitor: str) ->
         shade = matplotlib.colormaps["cividis"](share if monitor == "accuracy" else 1 - share)
         axes.plot(range(len(names) + 1), [*heights, share], color=shade, linewidth=1.4, alpha=0.9)
     for column, name in enumerate(names):
-        axes.axvline(column, color=_GREY, linewidth=0.8)
+        axes.axvline(column, color=GREY, linewidth=0.8)
         for value in _ticks(space.entries[name]):
             axes.annotate(_short(value), (column, position(space.entries[name], value)), fontsize=7, xytext=(3, 0),
                           textcoords="offset points", va="center")  # fmt: skip
-    axes.axvline(len(names), color=_GREY, linewidth=0.8)
+    axes.axvline(len(names), color=GREY, linewidth=0.8)
     for share, value in ((0.0, low), (1.0, high)):
         axes.annotate(f"{value:.4f}", (len(names), share), fontsize=7, xytext=(3, 0), textcoords="offset points")
     axes.set_xticks(range(len(names) + 1), [*names, f"validation {monitor}"], fontsize=8)
@@ -98,23 +98,21 @@ def scatter(trials: Sequence[Trial], space: Space, monitor: str) -> Figure:
         space: what was searched.
         monitor: "accuracy" or "loss".
     """
-    from matplotlib.figure import Figure
-
     columns = min(3, len(space.entries))
     rows = -(-len(space.entries) // columns)
-    figure = Figure(figsize=(3.1 * columns, 2.7 * rows), layout="constrained", dpi=110)
+    figure = new_figure(3.1 * columns, 2.7 * rows)
     panels = figure.subplots(rows, columns, squeeze=False, sharey=True)
     done = [trial for trial in trials if trial.status == "finished"]
     for axes in list(panels.flat)[len(space.entries) :]:
         axes.set_axis_off()
     for axes, (name, entry) in zip(panels.flat, space.entries.items(), strict=False):
         places = [position(entry, trial.settings[name]) for trial in done]
-        axes.scatter(places, [trial.score(monitor) for trial in done], color=_BLUE, s=18)
+        axes.scatter(places, [trial.score(monitor) for trial in done], color=BLUE, s=18)
         ticks = _ticks(entry)
         axes.set_xticks([position(entry, value) for value in ticks], [_short(value) for value in ticks], fontsize=7)
         axes.set_xlabel(name)
         axes.set_xlim(-0.05, 1.05)
-        _lined(axes)
+        lined(axes)
     for axes in panels[:, 0]:
         axes.set_ylabel(f"validation {monitor}")
     return figure
@@ -148,7 +146,7 @@ def importance_bars(shares: Mapping[str, float]) -> Figure:
     """Draw the shares of `importance`."""
     figure, axes = _figure(5.2, 0.8 + 0.4 * len(shares))
     ordered = sorted(shares.items(), key=lambda one: one[1])
-    axes.barh([name for name, _ in ordered], [share for _, share in ordered], color=_GREEN)
+    axes.barh([name for name, _ in ordered], [share for _, share in ordered], color=GREEN)
     axes.set_xlabel("share of what is explained")
     axes.set_xlim(0, 1)
     return figure
@@ -182,14 +180,7 @@ def _short(value: Any) -> str:
 
 
 def _figure(width: float, height: float) -> tuple[Figure, Axes]:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained", dpi=110)
+    figure = new_figure(width, height)
     axes = figure.subplots()
-    _lined(axes)
+    lined(axes)
     return figure, axes
-
-
-def _lined(axes: Axes) -> None:
-    axes.grid(True, alpha=0.3, linewidth=0.6)
-    axes.spines[["top", "right"]].set_visible(False)
