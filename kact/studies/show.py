@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from kact.durations import duration
 from kact.studies.factors import in_words, thawed
 from kact.studies.probe import StudyCost
@@ -42,8 +45,20 @@ def describe(study: Study) -> str:
             f"{_counted(len(study.published), 'published cell')}, such as {in_words(study.published[0]['cell'])}"
         )
     if study.expected:
-        lines.append(f"expected: {in_words(study.expected)}")
+        lines.append(_expected(study.expected))
     return "\n".join(lines)
+
+
+def _expected(cost: Mapping[str, Any]) -> str:
+    """Return what a study file expects a study to cost.
+
+    Example:
+        >>> _expected({"machine": "2 CPU cores", "hours": 3.5}), _expected({"machine": "a GPU"}), _expected({"gb": 3})
+        ('it takes about 3.5 h on 2 CPU cores', 'it was made for a GPU', 'expected: gb 3')
+    """
+    if set(cost) == {"machine", "hours"}:
+        return f"it takes about {cost['hours']} h on {cost['machine']}"
+    return f"it was made for {cost['machine']}" if set(cost) == {"machine"} else f"expected: {in_words(cost)}"
 
 
 def estimate_in_words(found: StudyCost, workers: int) -> str:
