@@ -4,8 +4,9 @@ python -m benchmarks.study_pages cifar-lenet --quick             # into docs/res
 python -m benchmarks.study_pages mnist-linear-units --figures 4  # in full, into docs/results/studies/
 python -m benchmarks.study_pages runs/cifar-lenet-quick          # a page only, of a study that was run before
 
-With every page the list of all bundled studies, docs/results/README.md, is written anew. Beside a full study's page its
-rows are kept, for a report of one's own; copied into runs/NAME they are where `kact study run NAME` goes on.
+With every page the list of all bundled studies, docs/results/README.md, is written anew. Beside a full study's page are
+the whole report as one HTML file, and its rows, for a report of one's own; copied into runs/NAME they are where
+`kact study run NAME` goes on. What somebody concludes from them, in `rows/NAME/conclusion.md`, is put on the page.
 
 A study that was stopped goes on, and what its parts cost is added up. One worker of one thread, so that CPU seconds of
 two studies can be set side by side.
@@ -28,7 +29,7 @@ from typing import Any
 
 from kact.errors import KactError
 from kact.reports.findings import findings
-from kact.reports.page import compose, escaped, markdown
+from kact.reports.page import compose, escaped, html, markdown
 from kact.reports.sources import gather
 from kact.reports.write import write_figures
 from kact.studies.study import Study
@@ -111,18 +112,24 @@ def write_page(folder: Path, figures: int) -> Path:
     """Write a study's page and the first of its figures into docs/results, and return the page."""
     study, found = Study.load(folder), findings(gather([str(folder)]))
     whole = compose(found)
+    rows = PAGES / _rows(study.name)
     kept = tuple(dataclasses.replace(one, name=f"{study.name}-{one.name}") for one in whole.figures[:figures])
     page = dataclasses.replace(whole, tuning=(), figures=kept)
     target = PAGES / ("quick" if study.quick else "studies")
     target.mkdir(parents=True, exist_ok=True)
     write_figures(page, target)
+    said = _origin(study, folder)
     if not study.quick:
-        rows = PAGES / _rows(study.name)
         rows.mkdir(parents=True, exist_ok=True)
         for file in ("study.toml", "results.sqlite"):
-            shutil.copyfile(folder / file, rows / file)
+            if folder.resolve() != rows.resolve():
+                shutil.copyfile(folder / file, rows / file)
+        whole_page = html(whole, write_figures(whole, None), live=False)
+        (target / f"{study.name}.html").write_text(whole_page, encoding="utf-8")
+        if (conclusion := rows / "conclusion.md").is_file():
+            said += f"\n## What holds, what does not, what cannot be told\n\n{conclusion.read_text(encoding='utf-8')}"
     path = target / f"{study.name}.md"
-    path.write_text(markdown(page).replace("\n## Scores\n", f"\n{_origin(study, folder)}\n## Scores\n", 1))
+    path.write_text(markdown(page).replace("\n## Scores\n", f"\n{said}\n## Scores\n", 1), encoding="utf-8")
     return path
 
 
@@ -164,7 +171,8 @@ def _origin(study: Study, folder: Path) -> str:
         told += f": {cpu}{cost['wall_seconds']:.0f} s by the clock, on {cost['machine']}"
         told += " that other work used too" * (cost.get("cpu_seconds", math.inf) < _BUSY * cost["wall_seconds"])
     jpeg = f" {_JPEG}" * str(study.base["task"]).startswith("cifar10")
-    rows = "" if study.quick else f" All its rows are kept: `kact report {PAGES}/{_rows(study.name)} --out report`."
+    whole = f" The whole report is [one file]({study.name}.html), and all its rows are kept:"
+    rows = "" if study.quick else f"{whole} `kact report {PAGES}/{_rows(study.name)} --out report`."
     return f"{told}.{jpeg}{rows}\n"
 
 
