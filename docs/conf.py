@@ -20,6 +20,7 @@ extensions = [
     "sphinxcontrib.programoutput",
 ]
 root_doc = "index"
+exclude_patterns = ["results/studies/rows"]  # which pages include
 html_theme = "furo"
 html_title = "kact"
 html_copy_source = False
