@@ -48,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
 
     def work() -> int:
+        backend.select_default()  # before a module of one's own may import Keras
         name = choose(given[0], ["train", *_MODULES], {}, "command", "See them with `kact --help`.")
         if name == "train":
             return train_command(given[1:], "kact train")

@@ -50,6 +50,12 @@ def own_function(path: str) -> Callable[[Any], Any]:
     try:
         module = importlib.import_module(module_name)
     except ImportError as error:
+        missing = getattr(error, "name", None) or module_name
+        if isinstance(error, ModuleNotFoundError) and not f"{module_name}.".startswith(f"{missing}."):
+            raise KactError(
+                f"The module {module_name!r} of the 'activation' {path!r} needs {missing!r}, which is not installed.",
+                f"Install {missing}, or do without it in {module_name!r}.",
+            ) from error
         raise KactError(
             f"The 'activation' {path!r} needs the module {module_name!r}, which cannot be imported: {error}.",
             "Start from the folder that holds it, put that folder on PYTHONPATH, or install the package.",

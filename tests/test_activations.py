@@ -170,6 +170,13 @@ def test_unusable_own_function_is_explained(own_module: str, path: str, told: li
         assert all(text in str(raised.value) for text in told), str(raised.value)
 
 
+def test_a_module_that_needs_another_says_which(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "needy_of_mine.py").write_text("import no_such_library_of_mine\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(KactError, match=r"'needy_of_mine'.*needs 'no_such_library_of_mine', which is not installed"):
+        canonical_spec("needy_of_mine:bump")
+
+
 # --- errors ---
 
 

@@ -94,6 +94,39 @@ def test_the_installed_command_finds_an_activation_in_the_folder_it_is_started_i
     assert len(list((tmp_path / "runs").iterdir())) == 1
 
 
+def test_a_module_of_ones_own_that_imports_keras_gets_torch_in_every_command(tmp_path):
+    """Where TensorFlow is not installed, which is Keras' own choice, and nobody said which backend."""
+    (tmp_path / "bump.py").write_text("import keras\ndef bump(x):\n    return keras.ops.exp(-x * x)\n")
+    (tmp_path / "own.toml").write_text(
+        '[base]\ntask = "digits"\nepochs = 1\n[grid]\nactivation = ["bump:bump", "relu"]\n'
+    )
+    hidden = (
+        "import sys\n"
+        "from importlib.machinery import PathFinder\n"
+        "class Without(PathFinder):\n"
+        "    def find_spec(name, path=None, target=None):\n"
+        "        return None if name.partition('.')[0] == 'tensorflow' else PathFinder.find_spec(name, path, target)\n"
+        "sys.meta_path[sys.meta_path.index(PathFinder)] = Without\n"
+        "from kact.__main__ import main; sys.exit(main())"
+    )
+    env = {name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}
+    for arguments in (
+        ["train", *QUICK, "--activation", "bump:bump"],
+        ["study", "show", "own.toml", "--no-probe"],
+        ["inspect", "RUN"],
+        ["report", "RUN"],
+    ):
+        run_of_own = [str(one) for one in tmp_path.glob("runs/*")]
+        given = [run_of_own[0] if one == "RUN" else one for one in arguments]
+        done = subprocess.run(
+            [sys.executable, "-c", hidden, *given],
+            cwd=tmp_path,
+            env=env | {"PYTHONPATH": str(ROOT)},
+            capture_output=True,
+        )
+        assert done.returncode == 0, (given, done.stderr.decode())
+
+
 def test_going_on(trained, tmp_path, capsys):
     assert kact("train", "--continue-from", trained, "--epochs", 2, "--out", tmp_path) == 0
     assert "going on after epoch 1" in capsys.readouterr().out

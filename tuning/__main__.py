@@ -24,8 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from tuning.command_line import parse_tune, project_of, role
         from tuning.workers import open_nursery
 
+        backend.select_default()  # before a module of one's own may import Keras
         plan, options = parse_tune(given)
-        backend.select_default()
         part = role()
         if find_spec("keras_tuner") is None:
             raise KactError("Tuning needs KerasTuner.", "pip install 'kact[tuning]', or `make tune`.")

@@ -2,7 +2,6 @@
 
 from typing import Annotated
 
-from kact import backend
 from kact.flags import Flag, call
 
 _ABOUT = """Write a run's network to a file that needs neither kact nor Keras.
@@ -27,7 +26,6 @@ def main(arguments: list[str]) -> int:
         format: Annotated[str, Flag("onnx, openvino or torch")] = "onnx",
         out: Annotated[str | None, Flag("RUN/model.onnx, model.xml or model.pt2 unless said", "FILE")] = None,
     ) -> int:
-        backend.select_default()
         from kact.export import export as write
 
         written = write(run, format, out)

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Annotated
 
-from kact import backend
 from kact.errors import KactError
 from kact.flags import Flag, call
 from kact.inspection import FIGURES
@@ -88,7 +87,6 @@ def _inspect_run(
     if not chosen:
         print_run(found)
         return 0
-    backend.select_default()
     for name in chosen:
         print(draw(found, name, images=images, test=test, layer=layer, out=out, kind=kind))
     return 0

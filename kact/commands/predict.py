@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from kact import backend
 from kact.errors import KactError
 from kact.flags import Flag, call
 
@@ -31,7 +30,6 @@ def main(arguments: list[str]) -> int:
         top: Annotated[int, Flag("labels to print an image")] = 3,
     ) -> int:
         """Label images with the model of a trained run, likeliest first; or tag the words of texts."""
-        backend.select_default()
         from kact.predict import Predictor
 
         if not images and not text and not test and gold is None:

@@ -75,7 +75,6 @@ def _show(arguments: list[str]) -> int:
         study = Study.load(name, quick)
         print(describe(study))
         if probe:
-            backend.select_default()
             from kact.processes import one_thread
             from kact.startup import spare_tensorflow
             from kact.studies.probe import estimate
@@ -117,7 +116,6 @@ def _run(arguments: list[str]) -> int:
         choose(device, backend.DEVICES, {}, "device")
         if track is not None:
             check_tracker(track)
-        backend.select_default()
         _confirm(total_runs(study, part), yes)
         directory = StudyDirectory(Path(out) if out is not None else _default_directory(study))
         console = StudyConsole(quiet)
