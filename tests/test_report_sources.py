@@ -66,6 +66,8 @@ def test_the_command_prints_its_answer_above(study, runs, tmp_path, capsys):
 def test_a_name_like_none_meets_those_that_there_are(study, runs, tmp_path, capsys):
     assert main(["report", "zzz", "--runs", str(runs)]) == 2
     assert "\nIn it: " in (said := capsys.readouterr().err) and "lenet" in said
+    assert main(["report", "tweets-bilstm", "--runs", str(runs)]) == 2
+    assert "Run that study first: kact study run tweets-bilstm" in capsys.readouterr().err
     assert main(["report", "zzz", "--runs", str(tmp_path)]) == 2
     assert "Run a study first: kact study run NAME" in capsys.readouterr().err
 
@@ -80,7 +82,7 @@ def test_a_report_of_nothing_says_what_to_do(runs, tmp_path):
     with pytest.raises(KactError, match="Name studies or runs"):
         gather([], runs)
     write_study(runs / "empty", [], grid={"activation": list(MEANS)})
-    with pytest.raises(KactError, match=r"empty has no finished run yet(.|\n)*kact study run empty"):
+    with pytest.raises(KactError, match=r"empty has no finished run yet(.|\n)*kact study run .*runs.empty"):
         gather(["empty"], runs)
     tuning = [made_row({"activation": "relu", "learning_rate": 0.1}, 1000, 0.5, stage="tune")]
     write_study(runs / "tuning", tuning, grid={"activation": list(MEANS)})

@@ -77,6 +77,11 @@ def test_quick_changes_what_it_names_and_nothing_else(tmp_path):
     assert quick.factors == whole.factors and quick.base["task"] == "digits"
 
 
+def test_without_a_quick_form_there_is_none_to_run(tmp_path):
+    with pytest.raises(KactError, match=r"there is no table \[quick\] in it"):
+        load(tmp_path, FILE[: FILE.index("[quick]")], quick=True)
+
+
 def test_a_quick_form_that_asks_something_else_says_so(tmp_path):
     published = 'published = [{ cell = { activation = "relu" }, accuracy = 0.9 }]'
     text = FILE.replace("seeds = 3", f"seeds = 3\ntitle = 'Digits'\n{published}")

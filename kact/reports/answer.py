@@ -12,11 +12,11 @@ import math
 import statistics
 from collections import Counter
 
+from kact import stats
 from kact.reports.findings import Findings, Place
 from kact.reports.numbers import counted, field, listing
 
 _MOST_NAMED = 6
-_ENOUGH = 6  # seeds, with which a sign-flip test of two can show anything at 5 %
 _ALIKE = 1e-12  # means that differ by less are the same
 
 
@@ -29,7 +29,10 @@ def answer(found: Findings) -> list[str]:
         return [_alone(found, told), "There is one value only, and nothing to compare it with."]
     if max(one.n for one in found.comparisons) < 2:
         only = "Each was run with one seed only" if found.most_seeds < 2 else "No two have more than one seed in common"
-        return [_highest(found, told), f"{only}, and nothing can be told from one seed: give at least {_ENOUGH}."]
+        return [
+            _highest(found, told),
+            f"{only}, and nothing can be told from one seed: give at least {_enough(found)}.",
+        ]
     return [_verdict(found, told[0]) if len(told) == 1 else _verdicts(found, told), _ability(found)]
 
 
@@ -131,11 +134,17 @@ def _ability(found: Findings) -> str:
         return f"{paired} paired seeds are too few: no difference that is possible would be found four times in five."
     ends = f" ({unit.text(low, decimals)} to {unit.text(high, decimals)}, by the pair)"
     around = "" if high > 5 * low or low == high else ends
-    advice = f": give at least {_ENOUGH} seeds" if paired < _ENOUGH else ""
+    enough = _enough(found)
+    advice = f" (the sign-flip test wants at least {enough} seeds)" if paired < enough else ""
     return (
-        f"With {paired} paired seeds, a paired t-test finds a true difference of about {unit.amount(middle, decimals)}"
-        f"{around} four times in five; a smaller one may be there unseen{advice}."
+        f"With {paired} paired seeds, a true difference of about {unit.amount(middle, decimals)}{around} or more is"
+        f" usually found, four times in five; a smaller one may be there unseen{advice}."
     )
+
+
+def _enough(found: Findings) -> int:
+    """Return how many seeds the sign-flip test needs to find anything among so many comparisons."""
+    return stats.seeds_for_sign_flip(max(one.comparisons for one in found.comparisons))
 
 
 def _highest(found: Findings, told: list[Place]) -> str:

@@ -21,6 +21,7 @@ from kact.runs import Run
 from kact.studies.results import ResultsTable
 from kact.studies.row import ResultRow
 from kact.studies.study import Study
+from kact.studies.study_file import study_names
 from kact.studies.tune import choose_settings
 
 _TOLD = 8  # names in an error
@@ -47,7 +48,7 @@ def gather(names: Sequence[str], runs: str | Path = "runs") -> Material:
             plain += [folder] if (folder / EXPERIMENT).is_file() else _runs_in(folder)
     materials = [*_told_apart(studies), *of_runs(plain)]
     if not any(material.compared for material in materials):
-        raise _nothing(materials, names, plain)
+        raise _nothing(materials, names, plain, studies)
     return materials[0] if len(materials) == 1 and studies else pool(materials)
 
 
@@ -66,7 +67,8 @@ def find(name: str, runs: Path) -> Path:
     for folder in (Path(name), runs / name):
         if folder.is_dir() and _holds_results(folder):
             return folder
-    known = sorted(one.name for one in runs.iterdir() if _holds_results(one)) if runs.is_dir() else []
+    folders = [one for one in runs.iterdir() if _holds_results(one)] if runs.is_dir() else []
+    known = [one.name for one in sorted(folders, key=lambda one: (not _is_study(one), one.name))]  # studies first
     guess = nearest(name, known)
     meant = f" Did you mean {guess!r}?" if guess else ""
     if Path(name).is_dir() or (runs / name).is_dir():
@@ -77,6 +79,8 @@ def find(name: str, runs: Path) -> Path:
         )
     if guess:
         step = f"Try: kact report {guess}"
+    elif name in study_names():
+        step = f"Run that study first: kact study run {name}"
     else:
         step = f"In it: {_some(known)}." if known else "Run a study first: kact study run NAME"
     raise KactError(
@@ -208,9 +212,11 @@ def _runs_in(folder: Path) -> list[Path]:
     return sorted(file.parent for file in folder.glob(f"*/{EXPERIMENT}"))
 
 
-def _nothing(materials: Sequence[Material], names: Sequence[str], plain: Sequence[Path]) -> KactError:
+def _nothing(
+    materials: Sequence[Material], names: Sequence[str], plain: Sequence[Path], studies: Sequence[tuple[Path, Material]]
+) -> KactError:
     begun = sum(len(material.rows) for material in materials)
     what = f"has {begun} tuning runs and none that is compared yet" if begun else "has no finished run yet"
     said = f"There is nothing to report: {', '.join(names)} {what}."
-    step = f"kact train --config {plain[0] / EXPERIMENT}" if plain else f"kact study run {names[0]}"
+    step = f"kact train --config {plain[0] / EXPERIMENT}" if plain else f"kact study run {studies[0][0]}"
     return KactError(said, f"Go on with: {step}")

@@ -42,7 +42,7 @@ def report(
         runs: where names are looked for.
         detect: the difference that matters, in the score's own unit.
         live: put plotly in, so that curves can be explored; where plotly is installed, if None.
-        tell: is given the answer, two sentences, where a page is written.
+        tell: is given the answer where a page is written: two sentences, and before them whether they count.
 
     Raises:
         KactError: if there is nothing to report, something is damaged or missing, or a file cannot be written.
@@ -75,7 +75,7 @@ def write(
     if {"md", "html"} & set(formats):
         made = page.compose(findings(material, detect))
         if tell is not None:
-            tell("\n".join(made.answer))
+            tell("\n".join(filter(None, (made.quick, *made.answer))))
         pictures = write_figures(made, folder if "md" in formats else None)
         if "html" in formats:
             interactive_too = interactive.available() if live is None else live

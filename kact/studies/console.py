@@ -17,7 +17,9 @@ _TITLES = {"tune": "Tuning on validation", "compare": "Comparing"}
 
 
 class StudyConsole:
-    """Shows done, failed and left, the time left by epochs, and the best run so far by its validation accuracy.
+    """Shows done, failed and left, the time left by epochs, and while candidates are tried the best on validation.
+
+    Of runs that are compared the best is not shown: it is one seed's, which tells nothing.
 
     Args:
         quiet: show nothing.
@@ -33,6 +35,7 @@ class StudyConsole:
         self._epochs_here = 0
         self._began = time.monotonic()
         self._best: tuple[float, str] | None = None
+        self._tuning = False
         self._console = Console(highlight=False)
         self._live: Progress | None = None
         self._bar: TaskID | None = None
@@ -43,7 +46,7 @@ class StudyConsole:
         self.runs, self._epochs, self._epochs_here = runs, epochs, 0
         self._epochs_before = sum(int(row.experiment["epochs"]) for row in before)
         self._began = time.monotonic()
-        self.done, self.failed, self._best = len(before), 0, None
+        self.done, self.failed, self._best, self._tuning = len(before), 0, None, stage == "tune"
         for row in before:
             self._note(row)
         again = f", {self.done} of them done already" if self.done else ""
@@ -80,7 +83,7 @@ class StudyConsole:
     def _note(self, row: ResultRow) -> None:
         self.failed += row.status == "failed"
         scored = row.score("validation", "accuracy")
-        if scored is not None and (self._best is None or scored > self._best[0]):
+        if self._tuning and scored is not None and (self._best is None or scored > self._best[0]):
             self._best = (scored, in_words(row.cell))
 
     def _line(self) -> str:
