@@ -53,7 +53,7 @@ def epochs(engine, split, count=3):
     ],
     ids=str,
 )
-def test_taggers_end_at_the_same_weights(settings):
+def test_taggers_end_at_the_same_weights(settings, capfd):
     """Each batch is as long as its longest sentence, and dropout draws for it what it draws in stock Keras."""
     split, known = corpus(characters="character_filters" in settings.get("model", BILSTM))
     captured, stock = (engine(name, known, **settings) for name in ("auto", "stock"))
@@ -69,6 +69,7 @@ def test_taggers_end_at_the_same_weights(settings):
         np.testing.assert_allclose(a / scale, b / scale, rtol=0, atol=1e-6, err_msg=one.path)
     found, expected = (one.outputs_of(split)[0] for one in (captured, stock))
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+    assert "resized" not in capfd.readouterr().err  # no memory was kept for what each length has its own of
 
 
 @pytest.mark.parametrize("length", [1, 2, LENGTHS[0], LENGTHS[1] + 1, 90])

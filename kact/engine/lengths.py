@@ -77,13 +77,13 @@ def unite(short: GraphModule, long: GraphModule, sized: int) -> GraphModule:
             if node.target is not other.target:
                 raise NoLine("its step depends on the length of the sentences")
             node.args, node.kwargs = merged(node.args, other.args), merged(node.kwargs, other.kwargs)
-        if _shape(node) != _shape(other):
+        if _shapes(node) != _shapes(other):
             del node.meta["val"]  # its size is no longer known
         if node.op == "output":
             merged(node.args, other.args)
     return short
 
 
-def _shape(node: Any) -> Any:
-    value = node.meta.get("val")
-    return value.shape if isinstance(value, torch.Tensor) else None
+def _shapes(node: Any) -> list[Any]:
+    found = node.meta.get("val")  # of a kernel with several outputs, one of each
+    return [getattr(one, "shape", None) for one in (found if isinstance(found, list | tuple) else [found])]

@@ -85,7 +85,7 @@ def from_toml(text: str, name: str, quick: bool = False) -> Study:
     for key in ("zip", "published"):
         _check_tables(key, given.get(key, []))
     if quick and not changes:
-        raise KactError("there is no table [quick] in it.", "Run it whole, or say in [quick] what its quick form changes.")
+        raise KactError("there is no table [quick] in it.", "Run it whole, or say in [quick] what to change.")
     if quick:
         given = given if already else _quickened(given, changes)
     given["zips"] = given.pop("zip", [])
