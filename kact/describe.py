@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from kact import activations, optimizers
+from kact.durations import short
 from kact.models import MODELS, PRESETS, initializers
 from kact.recipes import config_path, recipe_names
 from kact.runs import Run
@@ -36,8 +37,11 @@ def summary(run: Run) -> str:
             f"  macro F1 {metrics['test']['f1']:.4f}"
             f"  (epoch {metrics['kept_epoch']} of {metrics['epochs']}; {_validation(metrics)})"
         )
+        share = max(one["examples"] for one in metrics["test"]["per_class"].values()) / metrics["test"]["examples"]
+        if metrics["test"]["accuracy"] <= share:
+            lines.append(f"It learned nothing: one label for all gives {share:.4f}. Try another learning rate.")
     lines.append(
-        f"{metrics['model']['parameters']:,} parameters  {timing['train_seconds']:.1f} s"
+        f"{metrics['model']['parameters']:,} parameters  trained in {short(timing['train_seconds'])}"
         f"  {timing[f'{unit}_per_second']:,.0f} {unit}/s  {metrics['provenance']['device']}"
         f"  {metrics['provenance']['backend']}"
     )

@@ -18,3 +18,13 @@ def duration(seconds: float) -> str:
     if minutes < 48 * 60:
         return f"{minutes // 60} h {minutes % 60:02d} min"
     return f"{minutes // 1440} days {minutes % 1440 // 60} h"
+
+
+def short(seconds: float) -> str:
+    """Return a short length of time: tenths of a second, or hundredths below one.
+
+    Example:
+        >>> short(0.0123), short(12.34)
+        ('0.01 s', '12.3 s')
+    """
+    return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds:.2f} s"

@@ -11,6 +11,7 @@ from typing import Any, Protocol, Self
 
 from tqdm import tqdm
 
+from kact.durations import short
 from kact.experiment import Experiment
 from kact.history import Row
 
@@ -97,7 +98,7 @@ class Console:
         self._say(
             f"epoch {self.epochs_done:{len(str(epochs))}d}/{epochs}"
             f"  train loss {row['train_loss']:.4f} accuracy {row['train_accuracy']:.4f}"
-            f"{_validation(row)}  {seconds:.{1 if seconds >= 1 else 2}f} s"
+            f"{_validation(row)}  {short(seconds)}"
         )
 
     def _close_bar(self) -> None:

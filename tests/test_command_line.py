@@ -61,6 +61,13 @@ def test_training_says_where_things_are_and_what_to_do_next(tmp_path, capsys):
     assert f"kact inspect {made}" in printed and f"kact predict {made}" in printed
 
 
+def test_a_run_that_learned_nothing_says_so(tmp_path, capsys):
+    assert kact("train", "--learning-rate", "1e9", "--epochs", "2", "--out", tmp_path) == 0
+    assert "It learned nothing: one label for all gives 0.10" in capsys.readouterr().out
+    assert kact("train", *QUICK, "--out", tmp_path) == 0
+    assert "It learned nothing" not in capsys.readouterr().out
+
+
 def test_training_on_validation_too_shows_no_scores_of_it(tmp_path, capsys):
     asked = ["--train-on", "train+validation", "--keep", "last", "--epochs", 1, "--out", tmp_path]
     assert kact("train", *asked) == 0
@@ -252,11 +259,11 @@ def test_predict_labels_test_images_beside_their_true_labels(trained, capsys):
     shown = np.argmax(Predictor(trained).model.predict_on_batch(load_task("digits").test.take(range(60))[0]), axis=-1)
     truths = load_task("digits").test.take(range(60))[1]
     assert kact("predict", trained, "--test", "60", "--top", "1") == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 60
+    *lines, last = capsys.readouterr().out.splitlines()
+    assert len(lines) == 60 and last == f"{np.sum(shown == truths)} of 60 right"
     for number, (line, found, truth) in enumerate(zip(lines, shown, truths, strict=True)):
-        verdict = "(right)" if found == truth else f"(wrong: it is {truth})"
-        assert line.startswith(f"test {number}: {found} ") and line.endswith(verdict)
+        verdict = "right" if found == truth else f"wrong: it is {truth}"
+        assert line.startswith(f"test {number}: {found} (") and line.endswith(verdict)
     assert {"right" in line for line in lines} == {True, False}  # after one epoch it is not always right
     assert kact("predict", trained, "--test", "2", "--json") == 0
     records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]

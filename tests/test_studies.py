@@ -155,7 +155,7 @@ TWICE = 'compare = "activation"\n[base]\ntask = "digits"\n[grid]\nactivation = [
         ),
         (FILE + "[[published]]\naccuracy = 0.5\n", r"'published'.*cell"),
         (FILE + '[[published]]\ncell = { activation = "elu" }\n', r"published cell activation.*relu, mish"),
-        (FILE.replace("seeds = 2", "source = 'x'"), r"'quick' parameter.*'source'"),
+        (FILE.replace("seeds = 2", "source = 'x'"), r"key 'source' in a .quick. table"),
         (FILE + "[", r"not valid TOML"),
         (FILE.replace("seeds = 3", "continue_epochs = true"), r"several lengths"),
     ],

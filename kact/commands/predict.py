@@ -51,8 +51,11 @@ def main(arguments: list[str]) -> int:
                 raise KactError(f"There is no file '{image}'.", "Give the path of an image file.")
         for image, found in zip(images, predictor.predict(images), strict=True):
             _print_labels(image, found, top, json_)
-        for number, (found, truth) in enumerate(predictor.predict_test(test) if test else ()):
+        of_test = predictor.predict_test(test) if test else []
+        for number, (found, truth) in enumerate(of_test):
             _print_labels(f"test {number}", found, top, json_, truth)
+        if len(of_test) > 1 and not json_:
+            print(f"{sum(found.label == truth for found, truth in of_test)} of {len(of_test)} right")
         return 0
 
     return call(predict, arguments, "kact predict")
@@ -65,8 +68,8 @@ def _print_labels(image: str, found: "Prediction", top: int, as_json: bool, trut
         print(json.dumps({"image": image, **known, "label": found.label, "probabilities": found.probabilities}))
         return
     ranked = list(found.probabilities.items())[: max(top, 1)]
-    told = "  ".join(f"{label} {probability:.3f}" for label, probability in ranked)
-    verdict = "" if truth is None else "  (right)" if truth == found.label else f"  (wrong: it is {truth})"
+    told = ", ".join(f"{label} ({probability:.3f})" for label, probability in ranked)
+    verdict = "" if truth is None else "  right" if truth == found.label else f"  wrong: it is {truth}"
     print(f"{image}: {told}{verdict}")
 
 

@@ -29,12 +29,14 @@ class StudyCost:
 
     Attributes:
         seconds: of all runs one after another, if none stops early.
+        startup_seconds: until a worker has loaded what it needs, as this process did.
         bytes: on disk.
         networks: how many different ones were tried.
         probe_seconds: how long that took.
     """
 
     seconds: float
+    startup_seconds: float
     bytes: int
     networks: int
     probe_seconds: float
@@ -58,18 +60,23 @@ def estimate(study: Study) -> StudyCost:
     began = time.perf_counter()
     costs: dict[tuple[Any, ...], _Cost] = {}
     sizes: dict[tuple[Any, ...], tuple[int, int, int]] = {}
-    seconds, size = 0.0, 0
+    seconds, startup, size = 0.0, 0.0, 0
     for stage, seeds in _stages(study):
         for _, experiment in islice(study.experiments(stage), study.run_count(stage) // seeds):
             alike = tuple(getattr(experiment, one.name) for one in fields(experiment) if one.name not in _ALIKE)
-            if not costs:  # the first loads libraries, as a worker does once and not in every run: it is not counted
-                _measure(experiment, _split_sizes(experiment, sizes), study.continue_epochs)
             if alike not in costs:
-                costs[alike] = _measure(experiment, _split_sizes(experiment, sizes), study.continue_epochs)
+                split_sizes = _split_sizes(experiment, sizes)
+                if not costs:  # the first loads libraries, as a worker does once and not in every run
+                    _measure(experiment, split_sizes, study.continue_epochs)
+                    startup = time.process_time()
+                before = time.process_time()
+                costs[alike] = _measure(experiment, split_sizes, study.continue_epochs)
+                if len(costs) == 1:
+                    startup = max(startup - (time.process_time() - before), 0.0)
             cost = costs[alike]
             seconds += seeds * (cost.other_seconds + experiment.epochs * cost.epoch_seconds)
             size += seeds * cost.bytes
-    return StudyCost(seconds, size, len(costs), time.perf_counter() - began)
+    return StudyCost(seconds, startup, size, len(costs), time.perf_counter() - began)
 
 
 def _stages(study: Study) -> Iterator[tuple[str, int]]:

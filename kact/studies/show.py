@@ -65,13 +65,13 @@ def estimate_in_words(found: StudyCost, workers: int) -> str:
     """Return an estimate, for so many workers.
 
     Example:
-        >>> estimate_in_words(StudyCost(3600.0, 5_000_000, 2, 4.0), 2)
-        'about 30 min with 2 workers if none waits for another, 5 MB of disk (2 networks tried in 4 s)'
+        >>> estimate_in_words(StudyCost(3600.0, 6.0, 5_000_000, 2, 4.0), 2)
+        'about 30 min with 2 workers on idle CPU cores, 5 MB of disk (2 networks tried in 4 s)'
     """
     size = f"{found.bytes / 1e9:.1f} GB" if found.bytes >= 1e9 else f"{found.bytes / 1e6:.0f} MB"
     tried = f"{_counted(found.networks, 'network')} tried in {duration(found.probe_seconds)}"
-    taken = duration(found.seconds / workers)
-    return f"about {taken} with {_counted(workers, 'worker')} if none waits for another, {size} of disk ({tried})"
+    taken = duration(found.startup_seconds + found.seconds / workers)
+    return f"about {taken} with {_counted(workers, 'worker')} on idle CPU cores, {size} of disk ({tried})"
 
 
 def _counted(number: int, noun: str) -> str:

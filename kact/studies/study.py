@@ -243,6 +243,10 @@ class Study:
         for name in bare:
             if bare.count(name) > 1:
                 raise KactError(f"The factor {name!r} is given twice.", "Name it once in [grid], [[zip]] and [tune].")
+        if not self.factors:
+            raise KactError(
+                "A study needs something to compare.", 'Give it a grid: [grid] activation = ["relu", "mish"].'
+            )
         choose(self.compare, self.factors, {}, "compare", "Name a factor of [grid] or [[zip]].")
         trained_on = {self.base.get("train_on", "train"), *self.factors.get("train_on", ())}
         if self.tune is not None and trained_on != {"train"}:

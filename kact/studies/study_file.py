@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kact.errors import KactError, nearest
+from kact.errors import KactError, nearest, shown
 from kact.seals import check_toml
 from kact.studies.factors import check_table, thawed
 from kact.studies.study import Study
@@ -77,7 +77,7 @@ def from_toml(text: str, name: str, quick: bool = False) -> Study:
     _known(given, _KEYS, "study file")
     if changes is not True:
         check_table("quick", changes)
-        _known(changes, _QUICK_KEYS, "quick")
+        _known(changes, _QUICK_KEYS, "[quick] table")
         for key in ("zip", "published"):
             _check_tables(f"quick: {key}", changes.get(key, []))
     for key in ("base", "grid", "tune"):
@@ -133,8 +133,9 @@ def _file(name_or_path: str | Path) -> Path:
     here = path.with_name(path.name + ".toml") if path.name else path
     guess = str(here) if here.is_file() else nearest(str(name_or_path), names)
     meant = f" Did you mean {guess!r}?" if guess else ""
+    what = "file" if path.suffix == ".toml" else "study"
     raise KactError(
-        f"There is no study {str(name_or_path)!r}.{meant}", "See them with `kact study list`, or give a TOML file."
+        f"There is no {what} {str(name_or_path)!r}.{meant}", "See `kact study list`, or give a TOML file of your own."
     )
 
 
@@ -145,7 +146,7 @@ def _quickened(given: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str
         change = changes.get(key, {})
         check_table(f"quick: {key}", change)
         if key == "grid":
-            _known(change, tuple(given.get("grid", {})), "quick grid")
+            _known(change, tuple(given.get("grid", {})), "[quick] grid")
         if change or key in given:
             found[key] = {**given.get(key, {}), **change}
     found["published"] = [one for one in found.get("published", []) if _is_left(one, found)]
@@ -164,7 +165,9 @@ def _is_left(entry: Any, given: Mapping[str, Any]) -> bool:
 def _known(given: Mapping[str, Any], names: tuple[str, ...], where: str) -> None:
     for key in given:
         if key not in names:
-            raise KactError.parameter(where, key, "given keys among", choices=names)
+            guess = nearest(key, names)
+            meant = f" Did you mean {guess!r}?" if guess else ""
+            raise KactError(f"there is no key {shown(key)} in a {where}.{meant}", f"Its keys: {', '.join(names)}.")
 
 
 def _check_tables(where: str, given: Any) -> None:
