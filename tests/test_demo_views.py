@@ -231,6 +231,27 @@ def test_the_repositorys_results_are_shown():
     assert len(reports) >= 3 and all("<table>" in results.report_page(reports, title) for title in reports)
 
 
+def test_studies_of_one_title_are_told_apart(tmp_path):
+    from kact.reports.write import report
+    from tests.made_results import MEANS, made_rows, write_study
+
+    for name, about in {"lenet": {}, "lenet-quick": {"quick": True}, "again": {}, "other": {"title": "Other"}}.items():
+        grid = {"activation": list(MEANS)}
+        report([str(write_study(tmp_path / "runs" / name, made_rows(MEANS), grid=grid, **about))], formats=["md"])
+    (tmp_path / "kept.md").write_text("# Other\n")
+    (tmp_path / "empty.md").touch()
+    (tmp_path / "deep" / "lenet").mkdir(parents=True)
+    (tmp_path / "deep" / "lenet" / "report.md").write_text("# Made study\n")
+    reports = results.find_reports([tmp_path])
+    assert set(reports) == {
+        "Made study (quick form)",
+        *("Made study · again", "Made study · lenet", "Made study · lenet (2)"),
+        *("Other · kept", "Other · other", "empty"),
+    }
+    assert "This is the quick form" in results.report_page(reports, "Made study (quick form)")
+    assert reports["Made study · again"].path == tmp_path / "runs" / "again" / "report" / "report.md"
+
+
 def test_the_views_know_nothing_of_gradio():
     import subprocess
     import sys
