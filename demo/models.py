@@ -18,6 +18,8 @@ from typing import Any
 from demo.familiarity import Familiarity
 from demo.folders import run_directories
 from kact import KactError, Predictor, Run
+from kact.errors import shown
+from kact.models import UnknownModel
 from kact.startup import spare_tensorflow
 
 BOX = Path(__file__).with_name("models")
@@ -170,6 +172,8 @@ def _unused(key: str, taken: dict[str, Entry]) -> str:
 
 def _why(error: Exception) -> str:
     """Return a sentence for the page: what is wrong, without a path, a version or a word of Python."""
+    if isinstance(error, UnknownModel):
+        return f"Its model {shown(error.name)} is a class of somebody's own, which the page does not know."
     words = _first_line(error)
     for mark, sentence in _REASONS.items():
         if mark in words:

@@ -179,11 +179,12 @@ def test_every_position_of_a_slider_is_usable(name):
 def test_broken_runs_are_listed_as_broken_and_the_rest_work(catalogue):
     catalogue.load_all()
     problems = {key: catalogue.entries[key].problem for key in (
-        "unfinished", "damaged", "no-json", "no-toml", "own-code", "with-code")}  # fmt: skip
+        "unfinished", "damaged", "no-json", "no-toml", "own-code", "own-model", "with-code")}  # fmt: skip
     assert all(problems.values()) and "not finished" in problems["unfinished"] and "code" in problems["with-code"]
+    assert problems["own-model"] == "Its model 'residual' is a class of somebody's own, which the page does not know."
     assert not catalogue.entries["good"].problem
     page = views.models_page(catalogue)
-    assert page.count("cannot be used: ") == 6 and "window.hacked" not in page and "/" not in "".join(problems.values())
+    assert page.count("cannot be used: ") == 7 and "window.hacked" not in page and "/" not in "".join(problems.values())
     with pytest.raises(KactError, match="cannot be used"):
         views.look(catalogue, Image.new("L", (8, 8)), ["with-code"])
     assert views.look(catalogue, Image.new("L", (8, 8)), ["good"])
