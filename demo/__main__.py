@@ -2,63 +2,59 @@
 
 from __future__ import annotations
 
-import argparse
+import errno
 import logging
 import os
+import socket
 import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from kact.backend import select_default
-from kact.errors import KactError
+from kact.errors import KactError, shown
+from kact.flags import Flag, call
+
+_ABOUT = """Start the page and print its address. Nothing is asked of any other host.
+  python -m demo                                  the models in the box, and kact's own results
+  python -m demo --runs runs --results runs       with your own runs and studies
+"""
 
 
 def main(arguments: Sequence[str]) -> int:
     """Serve the page until Ctrl-C."""
     logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
-    given = parse(arguments)
+
+    def serve(
+        host: Annotated[str, Flag("address to listen on; 0.0.0.0 lets other machines in")] = "127.0.0.1",
+        port: Annotated[int, Flag("0 takes any that is free")] = 7860,
+        runs: Annotated[tuple[Path, ...], Flag("more models: your own runs", "DIR", repeated=True)] = (),
+        results: Annotated[tuple[Path, ...], Flag("more results: studies", "DIR", repeated=True)] = (),
+    ) -> int:
+        start(host, port, runs, results).block_thread()
+        return 0
+
     try:
-        page = start(**vars(given))
+        return call(serve, arguments, "python -m demo", _ABOUT)
     except (KactError, OSError) as error:
         print(f"kact: {error}", file=sys.stderr)
         return 2
-    page.block_thread()
-    return 0
-
-
-def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """Return the settings that the flags describe."""
-    parser = argparse.ArgumentParser("python -m demo", description=__doc__)
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 lets other machines in")
-    parser.add_argument("--port", type=int, default=7860, help="0 takes any that is free")
-    parser.add_argument(
-        "--runs", type=Path, action="append", default=[], metavar="DIR", help="more models: your own runs"
-    )
-    parser.add_argument(
-        "--results", type=Path, action="append", default=[], metavar="DIR", help="more results: studies"
-    )
-    given = parser.parse_args(arguments)
-    folders = [("--runs", one) for one in given.runs] + [("--results", one) for one in given.results]
-    for flag, value in [("--port", given.port), *folders]:
-        if isinstance(value, list):  # what argparse makes of `--port=--`
-            parser.error(f"argument {flag}: expected one argument")
-    return given
 
 
 def start(host: str, port: int, runs: Sequence[Path], results: Sequence[Path], quiet: bool = False) -> Any:
     """Start the page in threads of its own and return its Gradio blocks.
 
     Raises:
-        KactError: for a port or a folder that there is not, or half of the credentials.
-        OSError: if the port is taken.
+        KactError: for a port or a folder that there is not, a port that is taken, or half of the credentials.
+        OSError: if the port was taken by another program meanwhile.
     """
     if not 0 <= port <= 65_535:
         raise KactError.parameter("port", port, "a number from 0 to 65,535")
     for folder in [*runs, *results]:
         if not folder.is_dir():
             raise KactError(f"There is no folder '{folder}'.", "Give one that holds run directories, or reports.")
+    _check_free(host, port)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # and no look-up of newer versions
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # several answers at once rather than one with several threads
     select_default()
@@ -105,6 +101,25 @@ def start(host: str, port: int, runs: Sequence[Path], results: Sequence[Path], q
     if not quiet:
         print(f"kact's page is at {page.local_url} (health: {page.local_url}health); Ctrl-C stops it.", flush=True)
     return page
+
+
+def _check_free(host: str, port: int) -> None:
+    """Raise unless the page can listen there: known at once, where Gradio would be loaded for seconds before."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host.strip("[]") or None, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            if os.name == "posix":  # a page that was just stopped holds no port; elsewhere the option shares one
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise KactError(f"Port {port} is taken.", "Give another --port; --port 0 takes a free one.") from None
+        reason = f"{error.strerror or error}".rstrip(".")
+        raise KactError(
+            f"Cannot listen on port {port} of {shown(host)}: {reason}.", "Give another --port or --host."
+        ) from None
+    except UnicodeError:
+        raise KactError(f"{shown(host)} is no address of a machine.", "Give one such as 127.0.0.1.") from None
 
 
 if __name__ == "__main__":

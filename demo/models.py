@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from demo.familiarity import Familiarity
+from demo.folders import run_directories
 from kact import KactError, Predictor, Run
+from kact.errors import shown
+from kact.models import UnknownModel
 from kact.startup import spare_tensorflow
 
 BOX = Path(__file__).with_name("models")
-MOST_RUNS = 200  # that are listed of one's own
-_DEEPEST = 4  # folders below --runs: a study keeps its runs in runs/NAME/runs/LABEL
 _TASKS = {"cifar10": "photographs", "twitter_pos": "tweets"}  # in words that say what to give
 
 _log = logging.getLogger(__name__)
@@ -88,6 +89,7 @@ class Catalogue:
 
     Args:
         folders: whose run directories are listed, at most four folders down; the first holds those in the box.
+            Of a study's runs one a cell is listed.
     """
 
     def __init__(self, folders: Sequence[str | Path]) -> None:
@@ -123,31 +125,6 @@ class Catalogue:
                         entry.predictor()
                     except KactError:
                         continue  # the entry says why
-
-
-def run_directories(folder: Path) -> list[Path]:
-    """Return the run directories below a folder, in order of their names."""
-    found: list[Path] = []
-    level = [folder]
-    for _ in range(_DEEPEST):
-        below: list[Path] = []
-        for one in level:
-            runs = _has(one)
-            found += [one] if runs else []
-            below += [] if runs else _folders(one)
-        level = below
-    return sorted(found)[:MOST_RUNS]
-
-
-def _has(path: Path) -> bool:
-    return any((path / name).is_file() for name in ("experiment.toml", "metrics.json", "model.keras"))
-
-
-def _folders(path: Path) -> list[Path]:
-    try:
-        return [one for one in path.iterdir() if one.is_dir() and not one.is_symlink()]
-    except OSError:
-        return []
 
 
 def _entry(path: Path, *, boxed: bool) -> Entry:
@@ -195,6 +172,8 @@ def _unused(key: str, taken: dict[str, Entry]) -> str:
 
 def _why(error: Exception) -> str:
     """Return a sentence for the page: what is wrong, without a path, a version or a word of Python."""
+    if isinstance(error, UnknownModel):
+        return f"Its model {shown(error.name)} is a class of somebody's own, which the page does not know."
     words = _first_line(error)
     for mark, sentence in _REASONS.items():
         if mark in words:

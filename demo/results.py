@@ -23,6 +23,7 @@ MOST_REPORTS = 100
 LARGEST_BYTES = 2 * 2**20  # of a text; figures likewise
 _KINDS = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".svg": "image/svg+xml"}
 _DEEPEST = 3
+_QUICK = "> **This is the quick form"  # how `kact report` begins the page of one
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Report:
     """One text with results.
 
     Attributes:
-        title: its first heading.
+        title: its first heading, and whether it is of a quick form.
         path: of the Markdown file.
         root: the folder that its pictures must be in.
     """
@@ -41,18 +42,26 @@ class Report:
 
 
 def find_reports(folders: Sequence[str | Path]) -> dict[str, Report]:
-    """Return the reports in some folders by title: each Markdown file in them, and `report.md` of the studies below."""
-    found: dict[str, Report] = {}
+    """Return the reports in some folders by label: each Markdown file in them, and `report.md` of the studies below.
+
+    A label is the title, said to be of a quick form where it is one; where several are alike, the study's folder too.
+    """
+    found: list[Report] = []
     for folder in map(Path, folders):
         files = sorted(folder.glob("*.md"))
         for depth in range(1, _DEEPEST + 1):
             files += sorted(folder.glob("*/" * depth + "report.md"))
-        for file in files[: MOST_REPORTS - len(found)]:
-            title = name = _title(file)
-            while name in found:
-                name = f"{title} ({len(found) + 1})"
-            found[name] = Report(title, file, folder.parent if folder == DOCS else folder)  # docs/figures is beside it
-    return found
+        root = folder.parent if folder == DOCS else folder  # docs/figures is beside it
+        found += [Report(_title(file), file, root) for file in files[: MOST_REPORTS - len(found)]]
+    titles = [one.title for one in found]
+    labelled: dict[str, Report] = {}
+    for one in found:
+        label = one.title if titles.count(one.title) == 1 else f"{one.title} · {_name(one.path)}"
+        unused, number = label, 2
+        while unused in labelled:
+            unused, number = f"{label} ({number})", number + 1
+        labelled[unused] = one
+    return labelled
 
 
 def report_page(reports: dict[str, Report], title: object) -> str:
@@ -111,10 +120,19 @@ def _inside(path: Path, root: Path) -> Path | None:
 
 def _title(file: Path) -> str:
     try:
-        lines = _read(file).splitlines()
+        text = _read(file)
     except KactError:
         return file.stem
-    return next((line.lstrip("# ").strip() for line in lines if line.startswith("#")), file.stem)[:100]
+    title = next((line.lstrip("# ").strip() for line in text.splitlines() if line.startswith("#")), file.stem)[:100]
+    return f"{title} (quick form)" if text.startswith(_QUICK) else title
+
+
+def _name(file: Path) -> str:
+    """Return what a report is called on disk: as its study's folder, or its file where that has a name of its own."""
+    folder = file.absolute().parent
+    if file.name != "report.md":
+        return file.stem
+    return folder.parent.name if folder.name == "report" else folder.name
 
 
 def _read(file: Path) -> str:

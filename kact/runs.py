@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from kact.checkpoint import Checkpoint
-from kact.errors import KactError
+from kact.errors import KactError, shown
 from kact.experiment import Experiment
 from kact.files import atomic, explained, held, sha256
 from kact.history import Row, read_rows
 from kact.metrics import check_metrics
+from kact.models import UnknownModel
 from kact.seals import read_json, sealed_json
 
 _ANEW = "Delete the run's metrics.json and give its training command again: it is written anew."
@@ -49,7 +50,7 @@ class Run:
         """Return the finished run in a directory.
 
         Raises:
-            KactError: if there is none, it is not finished, or one of its files is damaged.
+            KactError: if there is none, it is not finished, its model is not known here, or a file is damaged.
         """
         path = Path(path)
         if not (path / "experiment.toml").is_file():
@@ -57,7 +58,11 @@ class Run:
                 f"There is no run in '{path}': it holds no experiment.toml.",
                 "Give the directory of a run, such as runs/digits-mlp-relu-1a2b3c4d-seed0.",
             )
-        experiment = Experiment.load(path / "experiment.toml")
+        try:
+            experiment = Experiment.load(path / "experiment.toml")
+        except UnknownModel as error:
+            step = f"If {shown(error.name)} is a class of your own, import the file that registers it first"
+            raise UnknownModel(error.problem, f"{step}: docs/howto/model.md.", error.name) from None
         if not (path / "metrics.json").is_file():
             raise KactError(
                 f"The run in '{path}' is not finished.",

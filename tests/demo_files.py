@@ -68,7 +68,7 @@ def bad_pictures():
 def strange_runs(folder):
     """Write run directories that cannot be used, each for another reason, and one that can; return their folder."""
     source = BOX / "digits-relu"
-    for name in ("good", "unfinished", "damaged", "no-json", "no-toml", "own-code", "with-code"):
+    for name in ("good", "unfinished", "damaged", "no-json", "no-toml", "own-code", "own-model", "with-code"):
         shutil.copytree(source, folder / "study" / "runs" / name)
     at = folder / "study" / "runs"
     (at / "unfinished" / "metrics.json").unlink()
@@ -77,6 +77,7 @@ def strange_runs(folder):
     (at / "no-toml" / "experiment.toml").write_text("<script>window.hacked=1</script>")
     toml = (at / "own-code" / "experiment.toml").read_text()
     (at / "own-code" / "experiment.toml").write_text(toml.replace('"relu"', '"tests.demo_files_imported:act"'))
+    (at / "own-model" / "experiment.toml").write_text(toml.replace('"cnn"', '"residual"'))
     _put_code_in(at / "with-code")
     return folder
 

@@ -79,6 +79,7 @@ def accept(words, monkeypatch):
         parse = argparse.ArgumentParser.parse_args
         patch.setattr(argparse.ArgumentParser, "parse_args", lambda *given, **more: _accepted(parse(*given, **more)))
         for place in (
+            "demo.__main__.start",
             "kact.backend.select_default",
             "kact.reports.write.report",
             "kact.studies.merge.merge_studies",

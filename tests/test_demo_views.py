@@ -179,11 +179,12 @@ def test_every_position_of_a_slider_is_usable(name):
 def test_broken_runs_are_listed_as_broken_and_the_rest_work(catalogue):
     catalogue.load_all()
     problems = {key: catalogue.entries[key].problem for key in (
-        "unfinished", "damaged", "no-json", "no-toml", "own-code", "with-code")}  # fmt: skip
+        "unfinished", "damaged", "no-json", "no-toml", "own-code", "own-model", "with-code")}  # fmt: skip
     assert all(problems.values()) and "not finished" in problems["unfinished"] and "code" in problems["with-code"]
+    assert problems["own-model"] == "Its model 'residual' is a class of somebody's own, which the page does not know."
     assert not catalogue.entries["good"].problem
     page = views.models_page(catalogue)
-    assert page.count("cannot be used: ") == 6 and "window.hacked" not in page and "/" not in "".join(problems.values())
+    assert page.count("cannot be used: ") == 7 and "window.hacked" not in page and "/" not in "".join(problems.values())
     with pytest.raises(KactError, match="cannot be used"):
         views.look(catalogue, Image.new("L", (8, 8)), ["with-code"])
     assert views.look(catalogue, Image.new("L", (8, 8)), ["good"])
@@ -229,6 +230,27 @@ def test_reports_hold_their_figures_and_nothing_that_runs(tmp_path):
 def test_the_repositorys_results_are_shown():
     reports = results.find_reports([results.DOCS])
     assert len(reports) >= 3 and all("<table>" in results.report_page(reports, title) for title in reports)
+
+
+def test_studies_of_one_title_are_told_apart(tmp_path):
+    from kact.reports.write import report
+    from tests.made_results import MEANS, made_rows, write_study
+
+    for name, about in {"lenet": {}, "lenet-quick": {"quick": True}, "again": {}, "other": {"title": "Other"}}.items():
+        grid = {"activation": list(MEANS)}
+        report([str(write_study(tmp_path / "runs" / name, made_rows(MEANS), grid=grid, **about))], formats=["md"])
+    (tmp_path / "kept.md").write_text("# Other\n")
+    (tmp_path / "empty.md").touch()
+    (tmp_path / "deep" / "lenet").mkdir(parents=True)
+    (tmp_path / "deep" / "lenet" / "report.md").write_text("# Made study\n")
+    reports = results.find_reports([tmp_path])
+    assert set(reports) == {
+        "Made study (quick form)",
+        *("Made study · again", "Made study · lenet", "Made study · lenet (2)"),
+        *("Other · kept", "Other · other", "empty"),
+    }
+    assert "This is the quick form" in results.report_page(reports, "Made study (quick form)")
+    assert reports["Made study · again"].path == tmp_path / "runs" / "again" / "report" / "report.md"
 
 
 def test_the_views_know_nothing_of_gradio():

@@ -4,6 +4,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import pickle
 import shutil
 import signal
 import subprocess
@@ -15,10 +16,12 @@ import numpy as np
 import pytest
 import tomli_w
 
+from kact.__main__ import main as kact
 from kact.checkpoint import Checkpoint
 from kact.errors import KactError
 from kact.experiment import Experiment
 from kact.files import atomic, sha256
+from kact.models import MLP, MODELS, UnknownModel
 from kact.runs import Run, RunDirectory
 from kact.train import run
 
@@ -91,6 +94,28 @@ def test_an_experiment_that_cannot_be_used_here_is_not_called_damaged(tmp_path):
     file.write_text(tomli_w.dumps(there))
     with pytest.raises(KactError, match="telepathy"):
         Experiment.load(file)
+
+
+def test_a_run_of_a_model_of_ones_own_says_where_that_is_registered(tmp_path, monkeypatch, capsys):
+    class Own(MLP):
+        name = "residual"
+
+    monkeypatch.setitem(MODELS, "residual", Own)
+    path = run(SMALL.replace(model=Own(hidden_units=(8,)), epochs=1), out=tmp_path).path
+    monkeypatch.delitem(MODELS, "residual")
+    with pytest.raises(UnknownModel, match="See them all with `kact list models`") as told:
+        Experiment.load(path / "experiment.toml")  # which may be written by hand
+    assert pickle.loads(pickle.dumps(told.value)).name == "residual"
+    with pytest.raises(UnknownModel) as told:
+        Run.load(path)
+    assert told.value.problem.startswith("The 'model' parameter must be one of: mlp, ")
+    step = "If 'residual' is a class of your own, import the file that registers it first: docs/howto/model.md."
+    assert told.value.next_step == step
+    assert kact(["inspect", str(path)]) == 2 and capsys.readouterr().err == f"kact: {told.value}\n"
+    file = path / "experiment.toml"
+    file.write_text(file.read_text().replace("residual", "residuel"))
+    with pytest.raises(KactError, match=r"experiment\.toml' is damaged"):
+        Run.load(path)
 
 
 def test_a_run_that_died_before_its_metrics_is_finished_without_training(copy, finished):

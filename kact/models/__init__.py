@@ -39,6 +39,7 @@ __all__ = [
     "Model",
     "StridedCNN",
     "Tagger",
+    "UnknownModel",
     "WindowTagger",
     "build_model",
     "build_tagger",
@@ -52,13 +53,31 @@ MODELS: dict[str, type[Model]] = {
 }
 
 
+class UnknownModel(KactError):
+    """The name of a model that there is not: misspelled, or of a class of one's own that is not registered here.
+
+    Args:
+        problem, next_step: as of any `KactError`.
+        name: of the model.
+
+    Example:
+        >>> UnknownModel("There is no such model.", name="residual").name
+        'residual'
+    """
+
+    def __init__(self, problem: str, next_step: str = "", name: str = "") -> None:
+        super().__init__(problem, next_step)
+        self.name = name
+
+
 def make_model(model: Model | str | Mapping[str, Any]) -> Model:
     """Return the model for an instance, a name, or a mapping of `name` and sizes, as in an experiment's TOML.
 
     A name is one of `MODELS`, with its default sizes, or one of `PRESETS`, with a published study's.
 
     Raises:
-        KactError: for an unknown name or size.
+        UnknownModel: for an unknown name.
+        KactError: for an unknown size.
 
     Example:
         >>> make_model({"name": "mlp", "hidden_units": [32]})
@@ -92,7 +111,10 @@ def choose_model(name: str) -> str:
     """Return `name` if a model is called so, or raise with the names of all of them and the nearest preset."""
     preset = None if nearest(name, MODELS) else nearest(name, PRESETS)
     choices = [*MODELS, preset] if preset else MODELS  # all presets would fill the screen
-    return choose(name, choices, {}, "model", "See them all with `kact list models` and `kact list presets`.")
+    try:
+        return choose(name, choices, {}, "model", "See them all with `kact list models` and `kact list presets`.")
+    except KactError as error:
+        raise UnknownModel(error.problem, error.next_step, name) from None
 
 
 def build_model(

@@ -35,11 +35,20 @@ def test_the_page_on_a_port_that_there_is_not(port, capsys):
     assert capsys.readouterr().err.startswith("kact: The 'port' parameter must be a number from 0 to 65,535")
 
 
-@pytest.mark.parametrize("flag", ["--port", "--runs", "--results"])
-def test_a_flag_of_the_page_with_two_dashes_for_its_value(flag, capsys):
-    pytest.importorskip("gradio")
+@pytest.mark.parametrize(
+    ("flag", "words"),
+    [("--port", "must be a whole number"), ("--runs", "no folder '--'"), ("--results", "no folder '--'")],
+)
+def test_a_flag_of_the_page_with_two_dashes_for_its_value(flag, words, capsys):
     from demo.__main__ import main
 
-    with pytest.raises(SystemExit):
-        main([f"{flag}=--"])
-    assert f"argument {flag}: expected one argument" in capsys.readouterr().err
+    assert main([f"{flag}=--"]) == 2
+    assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("host", ["x" * 600, "é..", "a\nb"])
+def test_the_page_at_an_address_that_there_is_not(host, capsys):
+    from demo.__main__ import main
+
+    assert main(["--host", host, "--port", "0"]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 2

@@ -1,0 +1,104 @@
+"""Which runs the page lists: plain ones all, of a study the best of each cell, and all where that is not known."""
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from demo.folders import run_directories
+from demo.models import BOX, Catalogue
+from kact.studies.directory import StudyDirectory
+from kact.studies.row import ResultRow
+from tests.studies import run_study, small_study
+
+pytestmark = pytest.mark.any_backend
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder of a plain run and of a study that tuned two learning rates for two activations: four and four runs."""
+    folder = tmp_path_factory.mktemp("runs")
+    shutil.copytree(BOX / "digits-relu", folder / "plain")
+    (folder / "study").mkdir()
+    run_study(small_study(tmp_path_factory.mktemp("files"), tune=True), folder / "study")
+    return folder
+
+
+def names(folder):
+    return [path.name for path in run_directories(folder)]
+
+
+def best(folder):
+    """The runs that are expected of the study: of each activation the compared one that is best on validation."""
+    rows = StudyDirectory(folder / "study").table.rows("compare")
+    scores = {}
+    for row in rows:
+        scores.setdefault(row.cell["activation"], []).append((row.score("validation", "accuracy"), -row.seed, row.path))
+    return sorted(max(found)[2].removeprefix("runs/") for found in scores.values())
+
+
+def test_of_a_study_the_best_of_each_cell_is_offered_and_no_run_of_its_tuning(folder):
+    assert len(list((folder / "study" / "runs").iterdir())) == 8
+    assert names(folder) == ["plain", *best(folder)] and names(folder / "study") == best(folder)
+    assert not any("seed1000" in name for name in names(folder))
+    usable = Catalogue([BOX, folder]).usable("image")
+    assert sorted(one.activation for one in usable if not one.boxed) == ["mish", "relu", "relu"]
+
+
+def test_who_names_the_folder_of_its_runs_gets_all_of_them(folder):
+    assert len(names(folder / "study" / "runs")) == 8
+
+
+@pytest.mark.parametrize("harm", ["damaged", "gone", "no study"])
+def test_a_study_whose_results_cannot_be_read_hides_none_of_its_runs(folder, tmp_path, harm):
+    shutil.copytree(folder / "study", tmp_path / "study")
+    table = tmp_path / "study" / "results.sqlite"
+    if harm == "damaged":
+        table.write_bytes(b"no database" * 100)
+    else:
+        (table if harm == "gone" else tmp_path / "study" / "study.toml").unlink()
+    assert len(names(tmp_path)) == 8
+
+
+def made(folder, *rows):
+    """Make a study's directory of (seed, status, validation's scores) of one cell, without training."""
+    directory = StudyDirectory(folder)
+    (folder / "study.toml").touch()
+    for seed, status, scores in rows:
+        path = folder / "runs" / f"seed{seed}"
+        path.mkdir(parents=True)
+        (path / "experiment.toml").touch()
+        experiment = {"task": "digits", "monitor": "loss" if "loss" in (scores or {}) else "accuracy"}
+        metrics = {"validation": scores} if status != "failed" else None
+        row = ResultRow("1a2b", seed, "compare", {"activation": "relu"}, experiment, status, metrics)
+        directory.table.add(ResultRow(**{**vars(row), "path": f"runs/seed{seed}"}))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("rows", "wanted"),
+    [
+        ([(0, "finished", {"accuracy": 0.5}), (1, "finished", {"accuracy": 0.7})], "seed1"),
+        ([(0, "finished", {"loss": 0.5}), (1, "finished", {"loss": 0.7})], "seed0"),
+        ([(0, "diverged", {"accuracy": 0.9}), (1, "finished", {"accuracy": 0.1})], "seed1"),
+        ([(0, "failed", None), (1, "finished", None)], "seed1"),  # which learned from validation's examples too
+        ([(0, "finished", None), (1, "finished", None)], "seed0"),
+        ([(0, "diverged", None)], "seed0"),  # the page says that it did
+    ],
+)
+def test_the_best_is_chosen_as_the_run_chose_its_epoch(tmp_path, rows, wanted):
+    assert names(made(tmp_path, *rows)) == [wanted]
+
+
+def test_a_run_that_is_no_longer_there_makes_room_for_the_next(tmp_path):
+    made(tmp_path, (0, "finished", {"accuracy": 0.5}), (1, "finished", {"accuracy": 0.7}))
+    shutil.rmtree(tmp_path / "runs" / "seed1")
+    assert names(tmp_path) == ["seed0"]
+
+
+def test_runs_are_listed_without_keras(folder):
+    code = "import sys; from pathlib import Path; from demo.folders import run_directories as runs;"
+    code += "print(len(runs(Path(sys.argv[1]))), {'keras', 'torch'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True)
+    assert done.stdout == "3 set()\n"
