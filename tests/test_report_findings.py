@@ -31,6 +31,21 @@ def test_seeds_that_no_two_have_in_common_tell_nothing():
     assert said[1].startswith("No two have more than one seed in common, and nothing can be told")
 
 
+def test_what_differs_without_the_best_is_told_too():
+    """As on digits: the best varies so much that it cannot be told from the last, and others can."""
+    spread = [0.05, -0.05] * 5
+    scores = {
+        "tanh": [0.975 + one for one in spread],
+        "mish": [0.970 + one / 100 for one in spread],
+        "silu": [0.969 + one / 90 for one in spread],
+        "relu": [0.940 - one / 80 for one in spread],
+    }
+    rows = [made_row({"activation": name}, seed, one) for name, all in scores.items() for seed, one in enumerate(all)]
+    said = answer(findings(material(rows)))[0]
+    assert said.startswith("tanh has the highest mean") and "no detectable difference between it and mish" in said
+    assert said.endswith("; of the others mish is detectably better than silu and relu, and silu than relu.")
+
+
 def test_two_that_share_the_best_mean_are_named_together():
     scores = {"relu": [0.90, 0.92, 0.94], "mish": [0.94, 0.90, 0.92], "tanh": [0.50, 0.51, 0.53]}
     rows = [made_row({"activation": name}, seed, one) for name, all in scores.items() for seed, one in enumerate(all)]

@@ -11,12 +11,14 @@ from __future__ import annotations
 import math
 import statistics
 from collections import Counter
+from collections.abc import Sequence
 
 from kact import stats
 from kact.reports.findings import Findings, Place
 from kact.reports.numbers import counted, field, listing
 
 _MOST_NAMED = 6
+_MOST_PAIRS = 3
 _ALIKE = 1e-12  # means that differ by less are the same
 
 
@@ -84,7 +86,23 @@ def _verdict(found: Findings, place: Place) -> str:
     mean = mean_words(found, place, best, of_several=len(tied) > 1)
     opening = f"{has} the {_extreme(found)} mean {score_words(found)}, {mean}"
     joint = "" if not said else "; " if groups["apart"] else ", but "
-    return f"{opening}{joint}{', and '.join(said)}."
+    return f"{opening}{joint}{', and '.join(said)}{_elsewhere(found, place, tied)}."
+
+
+def _elsewhere(found: Findings, place: Place, best: Sequence[str]) -> str:
+    """Say what can be told from what among those that are not the best, as the end of a sentence."""
+    others = [one for one in place.pairwise.comparisons if not {one.first, one.second} & set(best)]
+    apart = [one for one in others if one.detected]
+    if not apart:
+        return ""
+    if len(apart) > _MOST_PAIRS:
+        return f"; {len(apart)} of the {len(others)} other pairs differ detectably"
+    worse: dict[str, list[str]] = {}
+    for one in apart:
+        better, other = sorted((one.first, one.second), key=place.ranked.index)
+        worse.setdefault(found.material.called(better), []).append(found.material.called(other))
+    told = [f"{better} than {listing(names)}" for better, names in worse.items()]
+    return f"; of the others {', and '.join([told[0].replace(' than', ' is detectably better than', 1), *told[1:]])}"
 
 
 def _verdicts(found: Findings, told: list[Place]) -> str:

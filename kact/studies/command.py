@@ -33,7 +33,7 @@ commands:
   export     its results as CSV or Parquet
   merge      join the parts that machines made with `run --shard`
 
-`kact study COMMAND --help` says more of each. Start with: kact study run tweets-window --quick
+`kact study COMMAND --help` says more of each. Start with: kact study run digits-activations --quick
 """
 
 _CONFIRM_ABOVE = 10_000  # runs
