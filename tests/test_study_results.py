@@ -200,6 +200,14 @@ def test_flat_tables_hold_what_the_rows_do(table, tmp_path):
     assert columns["train_loss"] == [0.5] * 41 and columns["cell.units"][0] == "[8, 8]"
 
 
+def test_what_tuning_runs_score_on_test_is_in_no_table():
+    metrics = {"test": {**SCORES, "accuracy": 0.5}, "validation": {**SCORES, "accuracy": 0.6}}
+    tuned, compared = (made(7, stage=stage, metrics=metrics) for stage in ("tune", "compare"))
+    lines = flat.flat_runs([tuned, compared])
+    assert [line["test.accuracy"] for line in lines] == [None, 0.5] and lines[0]["test.loss"] is None
+    assert [line["validation.accuracy"] for line in lines] == [0.6, 0.6]
+
+
 def test_tables_of_nothing_or_of_another_kind_are_refused(table, tmp_path, capsys):
     with pytest.raises(KactError, match="no results yet"):
         flat.write([], tmp_path / "x.csv")

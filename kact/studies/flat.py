@@ -25,7 +25,10 @@ Line = dict[str, Any]
 
 
 def flat_runs(rows: Sequence[ResultRow]) -> list[Line]:
-    """Return a line a run: its cell, settings, scores (fractions), seconds, and what came in its way."""
+    """Return a line a run: its cell, settings, scores (fractions), seconds, and what came in its way.
+
+    Of runs that tune, the scores on test are left out.
+    """
     return _filled([_run_line(row) for row in rows])
 
 
@@ -89,7 +92,9 @@ def _run_line(row: ResultRow) -> Line:
     settings = {name: value for name, value in row.experiment.items() if name not in ("model", "seed")}
     line["experiment.model"] = row.experiment.get("model", {}).get("name")
     line |= {f"experiment.{name}": str(value) if isinstance(value, list) else value for name, value in settings.items()}
-    line |= {f"{split}.{name}": row.score(split, name) for split in _SPLITS for name in SCORES}
+    hidden = "test" if row.stage == "tune" else None  # so that nobody selects by it
+    scores = {(split, name): row.score(split, name) for split in _SPLITS for name in SCORES}
+    line |= {f"{split}.{name}": None if split == hidden else score for (split, name), score in scores.items()}
     line |= {name: metrics.get("timing", {}).get(name) for name in _TIMING}
     line |= {name: metrics.get(name) for name in ("epochs", "best_epoch", "kept_epoch", "stopped_by")}
     provenance: Mapping[str, Any] = metrics.get("provenance", {})
