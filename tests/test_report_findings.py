@@ -58,6 +58,19 @@ def test_two_that_share_the_best_mean_are_named_together():
     assert said.endswith("n = 3).")
 
 
+def test_who_shares_the_best_mean_in_one_of_several_tables_is_counted_there():
+    scores = {("mlp", "relu"): [0.90, 0.92], ("mlp", "mish"): [0.92, 0.90], ("cnn", "relu"): [0.95, 0.97]}
+    scores |= {("cnn", "mish"): [0.90, 0.91]}
+    rows = [
+        made_row({"model": model, "activation": name}, seed, one)
+        for (model, name), both in scores.items()
+        for seed, one in enumerate(both)
+    ]
+    factors = {"activation": ("relu", "mish"), "model": ("mlp", "cnn")}
+    said = answer(findings(material(rows, factors=factors)))[0]
+    assert "is that of relu in 2 and mish in 1, counted for each where several share it" in said
+
+
 def test_runs_that_all_failed_or_diverged_make_a_page_that_says_so():
     rows = [made_row({"activation": name}, 0, None, status="failed", error="no memory") for name in MEANS]
     rows += [made_row({"activation": name}, 1, None, status="diverged") for name in MEANS]

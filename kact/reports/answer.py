@@ -62,8 +62,7 @@ def mean_words(found: Findings, place: Place, name: str, *, of_several: bool = F
 def _verdict(found: Findings, place: Place) -> str:
     """Say of one table which is best, and from what it can be told."""
     best = place.ranked[0]
-    highest = place.summaries[best].estimate
-    tied = [name for name in place.ranked if math.isclose(place.summaries[name].estimate, highest, abs_tol=_ALIKE)]
+    tied = _leaders(place)
     groups: dict[str, list[str]] = {"apart": [], "alike": [], "unknown": []}
     for one in place.against_best:
         name = one.second if one.first == best else one.first
@@ -87,6 +86,12 @@ def _verdict(found: Findings, place: Place) -> str:
     opening = f"{has} the {_extreme(found)} mean {score_words(found)}, {mean}"
     joint = "" if not said else "; " if groups["apart"] else ", but "
     return f"{opening}{joint}{', and '.join(said)}{_elsewhere(found, place, tied)}."
+
+
+def _leaders(place: Place) -> list[str]:
+    """Return the name with the best mean, and those that share it."""
+    highest = place.summaries[place.ranked[0]].estimate
+    return [name for name in place.ranked if math.isclose(place.summaries[name].estimate, highest, abs_tol=_ALIKE)]
 
 
 def _elsewhere(found: Findings, place: Place, best: Sequence[str]) -> str:
@@ -130,13 +135,15 @@ def _best_of_all(found: Findings) -> str:
 
 
 def _wins(found: Findings, told: list[Place]) -> str:
-    wins = Counter(place.ranked[0] for place in told)
+    leaders = [_leaders(place) for place in told]
+    wins = Counter(name for names in leaders for name in names)
     called = found.material.called
     first = [f"{called(name)} in {count}" for name, count in wins.most_common(_MOST_NAMED)]
     others = [field(name) for name in found.material.others]
     what = f"{len(told)} {'values' if len(others) == 1 else 'combinations'} of {listing(others)}"
     belongs = f"{called(told[0].ranked[0])} in all of them" if len(wins) == 1 else listing(first)
-    return f"Over {what}, the {_extreme(found)} mean {score_words(found)} is that of {belongs}"
+    shared = ", counted for each where several share it" if any(len(names) > 1 for names in leaders) else ""
+    return f"Over {what}, the {_extreme(found)} mean {score_words(found)} is that of {belongs}{shared}"
 
 
 def _ability(found: Findings) -> str:
