@@ -7,6 +7,7 @@ True
 
 from __future__ import annotations
 
+import math
 import shutil
 import statistics
 import subprocess
@@ -157,7 +158,9 @@ def _selection(material: Material) -> Iterator[str]:
         return
     names = listing([field(name) for name in material.tuned])
     length = f", in runs of {counted(material.tuned_epochs, 'epoch')}" if material.tuned_epochs else ""
-    yield f"The {names} was chosen for each value on validation, from few candidates and with few seeds{length}."
+    candidates = math.prod(len(values) for values in material.tuned.values())
+    seeds = counted(len({row.seed for row in material.rows if row.stage == "tune"}), "seed")
+    yield f"The {names} was chosen for each value on validation, from {candidates} candidates with {seeds}{length}."
     for name, values in material.tuned.items():
         edge = [group for group, one in material.chosen.items() if one and at_edge(values, one[name])]
         if edge:
