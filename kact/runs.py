@@ -54,10 +54,7 @@ class Run:
         """
         path = Path(path)
         if not (path / "experiment.toml").is_file():
-            raise KactError(
-                f"There is no run in '{path}': it holds no experiment.toml.",
-                "Give the directory of a run, such as runs/digits-mlp-relu-1a2b3c4d-seed0.",
-            )
+            raise KactError(f"There is no run in '{path}': it holds no experiment.toml.", _advice(path))
         try:
             experiment = Experiment.load(path / "experiment.toml")
         except UnknownModel as error:
@@ -233,6 +230,13 @@ class RunDirectory:
         metrics["provenance"]["files"] = files
         with atomic(self.path / "metrics.json") as temporary:
             temporary.write_text(sealed_json(metrics, indent=1, allow_nan=False), encoding="utf-8")
+
+
+def _advice(path: Path) -> str:
+    """Return where a run may be that is not at a path: below `runs`, where commands put it by default."""
+    if not path.is_absolute() and ("runs" / path / "experiment.toml").is_file():
+        return f"It is in '{'runs' / path}'."
+    return "Give the directory of a run, such as runs/digits-mlp-relu-1a2b3c4d-seed0."
 
 
 def _read_metrics(path: Path) -> dict[str, Any]:
