@@ -19,6 +19,7 @@ from typing import Any
 
 from kact import backend
 from kact.experiment import Experiment
+from kact.startup import spare_tensorflow
 
 EPOCHS = 30
 LEFT = 2.2  # a training loss that guessing among ten classes, ln 10 = 2.303, does not reach
@@ -57,6 +58,7 @@ def main() -> None:
     parser.add_argument("--out", default="runs/gelu-failures", help="directory of runs")
     given = parser.parse_args()
     backend.select_default()
+    spare_tensorflow()
     cells = [cell for cell in CELLS if cell[0] in given.activations]
     _print_starts(cells, given.seeds)
     print()
