@@ -49,7 +49,7 @@ reports of 2021, 3 homework of 2022, 4 a mini-challenge of 2022, 5 an article of
 are in the studies' files, and stand beside ours on the pages. The others are our own.
 
 Most full studies are hours, or a GPU's work: the last column has those that were run, if any. Single networks are in
-[MNIST](mnist.md), [tweets](tweets.md) and [transfer](transfer.md).
+[MNIST](mnist.md), [tweets](tweets.md) and [transfer](transfer.md); and [why GELU failed in study 1b](gelu-failures.md).
 
 | number | study | what | quick form | in full |
 | --- | --- | --- | --- | --- |
