@@ -246,7 +246,7 @@ def test_inspect_shows_what_was_run(trained, capsys):
 def test_a_run_by_its_name_alone_is_found_for_the_reader(trained, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "runs").symlink_to(trained.parent)
-    for word in ("predict", "inspect", "export"):
+    for word in ("predict", "inspect"):
         assert kact(word, trained.name, *["--test", "1"] * (word == "predict")) == 2
         assert f"It is in 'runs/{trained.name}'." in capsys.readouterr().err
 
