@@ -6,7 +6,7 @@ python -m benchmarks.study_pages runs/cifar-lenet-quick          # a page only, 
 
 With every page the list of all bundled studies, docs/results/README.md, is written anew. Beside a full study's page are
 the whole report as one HTML file, and its rows, for a report of one's own; copied into runs/NAME they are where
-`kact study run NAME` goes on. What somebody concludes from them, in `rows/NAME/conclusion.md`, is put on the page.
+`kact study run runs/NAME` goes on. What somebody concludes from them, in `rows/NAME/conclusion.md`, is put on the page.
 
 A study that was stopped goes on, and what its parts cost is added up. One worker of one thread, so that CPU seconds of
 two studies can be set side by side.
@@ -145,7 +145,7 @@ def write_index() -> Path:
     if begun:
         names = ", ".join(f"`{name}`" for name in begun)
         rows.append(
-            f"\nBegun in full: {names}. Copied from {PAGES / _rows('NAME')} into runs, `kact study run NAME` goes on."
+            f"\nBegun in full: {names}. Copied from {PAGES / _rows('NAME')} into runs, `kact study run runs/NAME` goes on."
         )
     path = PAGES / "README.md"
     path.write_text(_INDEX + "\n".join(rows) + "\n")
