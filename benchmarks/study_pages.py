@@ -144,9 +144,8 @@ def write_index() -> Path:
     ]
     if begun:
         names = ", ".join(f"`{name}`" for name in begun)
-        rows.append(
-            f"\nBegun in full: {names}. Copied from {PAGES / _rows('NAME')} into runs, `kact study run runs/NAME` goes on."
-        )
+        place = PAGES / _rows("NAME")
+        rows.append(f"\nBegun in full: {names}. Copied from {place} into runs, `kact study run runs/NAME` goes on.")
     path = PAGES / "README.md"
     path.write_text(_INDEX + "\n".join(rows) + "\n")
     return path
