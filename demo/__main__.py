@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from kact.backend import select_default
+from kact.command_line import guarded
 from kact.errors import KactError, shown
 from kact.flags import Flag, call
 
@@ -35,11 +36,7 @@ def main(arguments: Sequence[str]) -> int:
         start(host, port, runs, results).block_thread()
         return 0
 
-    try:
-        return call(serve, arguments, "python -m demo", _ABOUT)
-    except (KactError, OSError) as error:
-        print(f"kact: {error}", file=sys.stderr)
-        return 2
+    return guarded(lambda: call(serve, arguments, "python -m demo", _ABOUT))
 
 
 def start(host: str, port: int, runs: Sequence[Path], results: Sequence[Path], quiet: bool = False) -> Any:
@@ -47,7 +44,6 @@ def start(host: str, port: int, runs: Sequence[Path], results: Sequence[Path], q
 
     Raises:
         KactError: for a port or a folder that there is not, a port that is taken, or half of the credentials.
-        OSError: if the port was taken by another program meanwhile.
     """
     if not 0 <= port <= 65_535:
         raise KactError.parameter("port", port, "a number from 0 to 65,535")
@@ -77,26 +73,29 @@ def start(host: str, port: int, runs: Sequence[Path], results: Sequence[Path], q
         return JSONResponse(facts, 200 if ready else 503)
 
     page = app.build(catalogue, find_reports([DOCS, *results]))
-    page.launch(
-        server_name=host,
-        server_port=port or None,
-        auth=serving.credentials(),
-        share=False,
-        inbrowser=False,
-        quiet=True,
-        prevent_thread_lock=True,
-        show_error=False,
-        ssr_mode=False,
-        pwa=False,
-        run_history=False,
-        mcp_server=False,
-        max_file_size=uploads.LARGEST_BYTES,
-        state_session_capacity=app.SESSIONS,
-        footer_links=["api"],
-        theme=app.THEME,
-        css_paths=[app.CSS],
-        app_kwargs={"middleware": [Middleware(serving.Guard)], "routes": [Route("/health", health)]},
-    )
+    try:
+        page.launch(
+            server_name=host,
+            server_port=port or None,
+            auth=serving.credentials(),
+            share=False,
+            inbrowser=False,
+            quiet=True,
+            prevent_thread_lock=True,
+            show_error=False,
+            ssr_mode=False,
+            pwa=False,
+            run_history=False,
+            mcp_server=False,
+            max_file_size=uploads.LARGEST_BYTES,
+            state_session_capacity=app.SESSIONS,
+            footer_links=["api"],
+            theme=app.THEME,
+            css_paths=[app.CSS],
+            app_kwargs={"middleware": [Middleware(serving.Guard)], "routes": [Route("/health", health)]},
+        )
+    except OSError:  # Gradio's own word for a port that another program took meanwhile
+        raise _taken(port) from None
     threading.Thread(target=catalogue.load_all, name="models", daemon=True).start()
     if not quiet:
         print(f"kact's page is at {page.local_url} (health: {page.local_url}health); Ctrl-C stops it.", flush=True)
@@ -113,13 +112,17 @@ def _check_free(host: str, port: int) -> None:
             probe.bind(address)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise KactError(f"Port {port} is taken.", "Give another --port; --port 0 takes a free one.") from None
+            raise _taken(port) from None
         reason = f"{error.strerror or error}".rstrip(".")
         raise KactError(
             f"Cannot listen on port {port} of {shown(host)}: {reason}.", "Give another --port or --host."
         ) from None
     except UnicodeError:
         raise KactError(f"{shown(host)} is no address of a machine.", "Give one such as 127.0.0.1.") from None
+
+
+def _taken(port: int) -> KactError:
+    return KactError(f"Port {port} is taken.", "Give another --port; --port 0 takes a free one.")
 
 
 if __name__ == "__main__":

@@ -130,7 +130,7 @@ def guarded(work: Callable[[], int]) -> int:
         print(f"kact: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as stop:
-        print(f"\n{stop or 'Stopped.'}", file=sys.stderr)
+        print(f"\n{str(stop) or 'Stopped.'}", file=sys.stderr)
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(130)  # at once: TensorFlow's data threads, cut off in mid-epoch, may block an orderly exit for ever

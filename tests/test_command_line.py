@@ -1,33 +1,24 @@
 """The command line, as somebody at a terminal meets it."""
 
-import contextlib
 import dataclasses
 import errno
-import json
 import os
-import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 from tqdm import tqdm
 
 from kact import __main__ as command
 from kact.command_line import guarded, parse_train
 from kact.describe import summary
-from kact.errors import KactError
 from kact.experiment import Experiment
 from kact.models import CNN, MODELS, build_model
-from kact.predict import Predictor
 from kact.progress import Console
 from kact.runs import Run
-from kact.tasks import get_record, load_task
-from kact.train import run
-from kact.training import Training
+from kact.tasks import get_record
 
 ROOT = Path(__file__).parents[1]
 QUICK = ["--epochs", "1", "--train-examples", "200"]
@@ -250,101 +241,6 @@ def test_a_run_by_its_name_alone_is_found_for_the_reader(trained, tmp_path, monk
         assert f"It is in 'runs/{trained.name}'." in capsys.readouterr().err
 
 
-def test_predict_prints_words_or_json(trained, tmp_path, capsys):
-    from PIL import Image
-
-    Image.new("L", (8, 8)).save(tmp_path / "a.png")
-    assert kact("predict", trained, tmp_path / "a.png", tmp_path / "a.png", "--top", "2") == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 2 and lines[0].startswith(f"{tmp_path / 'a.png'}: ") and lines[0].count("0.") == 2
-    assert kact("predict", trained, tmp_path / "a.png", "--json") == 0
-    found = json.loads(capsys.readouterr().out)
-    assert set(found) == {"image", "label", "probabilities"} and len(found["probabilities"]) == 10
-
-
-def test_predict_labels_test_images_beside_their_true_labels(trained, capsys):
-    shown = np.argmax(Predictor(trained).model.predict_on_batch(load_task("digits").test.take(range(60))[0]), axis=-1)
-    truths = load_task("digits").test.take(range(60))[1]
-    assert kact("predict", trained, "--test", "60", "--top", "1") == 0
-    *lines, last = capsys.readouterr().out.splitlines()
-    assert len(lines) == 60 and last == f"{np.sum(shown == truths)} of 60 right"
-    for number, (line, found, truth) in enumerate(zip(lines, shown, truths, strict=True)):
-        verdict = "right" if found == truth else f"wrong: it is {truth}"
-        assert line.startswith(f"test {number}: {found} (") and line.endswith(verdict)
-    assert {"right" in line for line in lines} == {True, False}  # after one epoch it is not always right
-    assert kact("predict", trained, "--test", "2", "--json") == 0
-    records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [record["truth"] for record in records] == [str(truth) for truth in truths[:2]]
-    assert kact("predict", trained, "--test", "-1") == 2 and "at least 1" in capsys.readouterr().err
-
-
-@contextlib.contextmanager
-def training(arguments):
-    line = [sys.executable, "-u", "-m", "kact.train", *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(line, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def test_a_bar_begins_no_thread_of_its_own(monkeypatch):
-    monkeypatch.setattr(tqdm, "monitor", None)  # which somebody else's bar may have begun
-    before = set(threading.enumerate())
-    with Console(quiet=True) as console:
-        console.batch_done(1, 2)
-    assert set(threading.enumerate()) <= before
-
-
-@pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_ends_politely_and_the_command_that_it_names_goes_on(tmp_path, blow):
-    arguments = ["--epochs", "10000", "--train-examples", "200", "--out", str(tmp_path)]
-    with training(arguments) as process:
-        for _ in range(3):
-            process.stdout.readline()
-        process.send_signal(blow)
-        printed = process.communicate(timeout=120)[1]
-    assert process.returncode == 130 and "Traceback" not in printed
-    assert "Stopped;" in printed and "of 10000 epochs are safe" in printed
-    assert f"python -m kact.train {' '.join(arguments)}" in printed
-    saved = len((next(tmp_path.iterdir()) / "history.csv").read_text().splitlines()) - 1
-    with training(arguments) as process:
-        assert f"going on after epoch {saved}" in process.stdout.readline()
-        process.send_signal(blow)  # while the backend still compiles, whose own code may swallow exceptions
-        process.communicate(timeout=120)
-    assert process.returncode == 130
-
-
-@pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_that_a_backend_swallowed_is_not_forgotten(tmp_path, blow):
-    with pytest.raises(KeyboardInterrupt), Console(quiet=True) as console:
-        with contextlib.suppress(KeyboardInterrupt):
-            os.kill(os.getpid(), blow)
-        run(Experiment(epochs=10_000, train_examples=200), out=tmp_path, progress=console)
-    assert console.epochs_done == 0
-
-
-@pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("failure", [None, KactError("The disk is full.")])
-def test_an_interrupt_after_the_last_batch_is_not_forgotten(tmp_path, monkeypatch, blow, failure):
-    """Whoever would go on with another run, as a search does, has to hear of it."""
-    finish = Training.finish
-
-    def interrupted(training):
-        os.kill(os.getpid(), blow)
-        finish(training)
-        if failure is not None:
-            raise failure
-
-    monkeypatch.setattr(Training, "finish", interrupted)
-    before = signal.getsignal(blow)
-    with pytest.raises(KeyboardInterrupt), Console(quiet=True) as console:
-        run(Experiment(epochs=1, train_examples=200), out=tmp_path, progress=console)
-    assert signal.getsignal(blow) == before
-    assert Run.load(next(tmp_path.iterdir())).metrics["epochs"] == 1
-
-
 @pytest.mark.parametrize(
     ("error", "told"),
     [
@@ -377,15 +273,12 @@ def test_a_mistake_in_a_program_is_not_hidden():
         guarded(work)
 
 
-def test_a_second_interrupt_ends_at_once(tmp_path):
-    with training(["--epochs", "10000", "--out", str(tmp_path), "--quiet"]) as process:
-        while not list(tmp_path.glob("*/history.csv")):
-            assert process.poll() is None
-            time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
-    assert process.returncode == 130
+def test_a_bar_begins_no_thread_of_its_own(monkeypatch):
+    monkeypatch.setattr(tqdm, "monitor", None)  # which somebody else's bar may have begun
+    before = set(threading.enumerate())
+    with Console(quiet=True) as console:
+        console.batch_done(1, 2)
+    assert set(threading.enumerate()) <= before
 
 
 @pytest.mark.any_backend

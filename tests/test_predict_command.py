@@ -1,0 +1,49 @@
+"""`kact predict`: labels of files and of the task's test examples, for a reader or a program."""
+
+import json
+
+import numpy as np
+import pytest
+
+from kact import __main__ as command
+from kact.experiment import Experiment
+from kact.predict import Predictor
+from kact.tasks import load_task
+from kact.train import run
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    return run(Experiment(epochs=1, train_examples=200), out=tmp_path_factory.mktemp("runs")).path
+
+
+def predict(*arguments):
+    return command.main(["predict", *map(str, arguments)])
+
+
+def test_predict_prints_words_or_json(trained, tmp_path, capsys):
+    from PIL import Image
+
+    Image.new("L", (8, 8)).save(tmp_path / "a.png")
+    assert predict(trained, tmp_path / "a.png", tmp_path / "a.png", "--top", "2") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2 and lines[0].startswith(f"{tmp_path / 'a.png'}: ") and lines[0].count("0.") == 2
+    assert predict(trained, tmp_path / "a.png", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert set(found) == {"image", "label", "probabilities"} and len(found["probabilities"]) == 10
+
+
+def test_predict_labels_test_images_beside_their_true_labels(trained, capsys):
+    shown = np.argmax(Predictor(trained).model.predict_on_batch(load_task("digits").test.take(range(60))[0]), axis=-1)
+    truths = load_task("digits").test.take(range(60))[1]
+    assert predict(trained, "--test", "60", "--top", "1") == 0
+    *lines, last = capsys.readouterr().out.splitlines()
+    assert len(lines) == 60 and last == f"{np.sum(shown == truths)} of 60 right"
+    for number, (line, found, truth) in enumerate(zip(lines, shown, truths, strict=True)):
+        verdict = "right" if found == truth else f"wrong: it is {truth}"
+        assert line.startswith(f"test {number}: {found} (") and line.endswith(verdict)
+    assert {"right" in line for line in lines} == {True, False}  # after one epoch it is not always right
+    assert predict(trained, "--test", "2", "--json") == 0
+    records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [record["truth"] for record in records] == [str(truth) for truth in truths[:2]]
+    assert predict(trained, "--test", "-1") == 2 and "at least 1" in capsys.readouterr().err
