@@ -93,7 +93,8 @@ def test_the_error_on_test_by_epoch_is_drawn_where_it_was_asked_for(tmp_path):
         (tmp_path / row.path / "test_curve.csv").write_text("epoch,test_curve_loss,test_curve_accuracy\n1,1.0,0.25\n")
     folders = {row.path: tmp_path / row.path for row in rows}
     made = material(rows, folders=folders, figures=("errors",))
-    assert "75.0 (test)" in page.compose(findings(made)).figures[0].alt
+    drawn = page.compose(findings(made)).figures[0]
+    assert "75.0 (test)" in drawn.alt and "Train is measured while the network learns" in drawn.caption
     (tmp_path / rows[0].path / "test_curve.csv").write_text("epoch,test_curve_accuracy\n1,0.2")
     (tmp_path / rows[1].path / "test_curve.csv").write_text("epoch,test_curve_accuracy\n1,nonsense\n")
     broken = page.compose(findings(made))

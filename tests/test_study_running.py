@@ -300,6 +300,9 @@ def test_what_is_shown_needs_no_clock_that_is_right(tmp_path, monkeypatch, capsy
     rows = run_study(small_study(tmp_path), tmp_path / "out", PoolHere(pretend), console)
     printed = capsys.readouterr().out
     assert "Comparing: 4 runs." in printed and "4/4 done, 0 failed" in printed
+    assert console.finished() == "4 of 4 runs"
+    console.stage_began("tune", 9, 9, [])
+    assert console.finished() == "0 of 9 tuning runs"
     assert "2/4 done, 0 failed, 20 s left  |  " in printed and "best on validation" not in printed
     assert all(row.finished_at == -1e9 for row in rows)
 

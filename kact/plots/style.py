@@ -27,7 +27,18 @@ BLUE, VERMILION, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#555555"
 COLOURS = (BLUE, VERMILION, GREEN, "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 MARKERS = "osD^vP*X<>"
 LINES = ("-", "--", "-.", ":")
-HATCHES = ("", "//", "..", "\\\\", "xx", "--", "++", "oo", "**", "||")
+HATCHES = (
+    "",
+    "//",
+    "--",
+    "\\\\",
+    "||",
+    "xx",
+    "++",
+    "//--",
+    "\\\\||",
+    "xx||",
+)  # no dots: SVGs of 300 kB
 
 
 def series(names: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -21,6 +21,7 @@ from kact.reports.material import Cell
 from kact.reports.numbers import Unit, field
 
 MOST_PANELS = 9
+WHILE_LEARNING = " Train is measured while the network learns: over an epoch's steps, dropout at work."
 _BAND = (
     "A line is the mean over seeds, a band its 95 % interval; where runs stop at different epochs, it goes as far as"
     " half of them went."
@@ -66,7 +67,7 @@ def errors(found: Findings) -> list[Illustration]:
     left = _left_out(len(cells), sum(len(place.cells) for place in found.places), "cells")
     figure = plots.by_split(panels, y="error, %")
     alt = f"Error in percent by epoch, a panel a cell. At the last epoch: {told(ends)}."
-    return [Illustration("errors", "Error by epoch", f"{_BAND}{left}", alt, figure)]
+    return [Illustration("errors", "Error by epoch", f"{_BAND}{WHILE_LEARNING}{left}", alt, figure)]
 
 
 def _over_epochs(found: Findings, name: str, title: str, column: str, unit: Unit, words: str) -> list[Illustration]:

@@ -17,6 +17,7 @@ import numpy as np
 from kact import stats
 from kact.errors import KactError
 from kact.plots.scores import PlottedMean
+from kact.reports.epoch_figures import WHILE_LEARNING
 from kact.reports.findings import Findings, Place
 from kact.reports.illustration import Illustration, axis, told
 from kact.reports.material import Cell
@@ -113,7 +114,10 @@ def loss_scatter(found: Findings) -> list[Illustration]:
     means = [
         (name, "{:.3g} on train and {:.3g} on test".format(*np.mean(pairs, axis=0))) for name, pairs in points.items()
     ]
-    caption = "A mark is a run. On the dotted line both losses are alike; further above it, a run overfits more."
+    caption = (
+        "A mark is a run. On the dotted line both losses are alike; further above it, a run overfits more."
+        f"{WHILE_LEARNING}"
+    )
     alt = f"Scatter of test loss over train loss. Mean losses: {told(means)}."
     figure = plots.loss_scatter(points, order=found.material.names)
     return [Illustration("loss_scatter", "Train against test loss", caption, alt, figure)]

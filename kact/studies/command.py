@@ -125,9 +125,7 @@ def _run(arguments: list[str]) -> int:
                 StudyRunner(study, directory, pool, console, part, device, track, retry_failed).run()
             except KeyboardInterrupt:
                 command = shlex.join(["kact", "study", "run", *arguments])
-                raise KeyboardInterrupt(
-                    f"Stopped; {console.done:,} of {console.runs:,} runs are safe. Go on with:\n  {command}"
-                ) from None
+                raise KeyboardInterrupt(f"Stopped; {console.finished()} are safe. Go on with:\n  {command}") from None
             finally:
                 console.close()
                 pool.close()

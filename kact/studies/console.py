@@ -74,6 +74,10 @@ class StudyConsole:
     def run_lost(self, experiment: Experiment, reason: str) -> None:
         self._say(f"Again: {experiment.label}. {reason}")
 
+    def finished(self) -> str:
+        """Return how many runs of the stage are finished, such as "2 of 9 tuning runs"."""
+        return f"{self.done:,} of {self.runs:,} {'tuning ' * self._tuning}runs"
+
     def close(self) -> None:
         """Take the live line off the screen."""
         if self._live is not None:
