@@ -4,9 +4,10 @@ python -m benchmarks.study_pages cifar-lenet --quick             # into docs/res
 python -m benchmarks.study_pages mnist-linear-units --figures 4  # in full, into docs/results/studies/
 python -m benchmarks.study_pages runs/cifar-lenet-quick          # a page only, of a study that was run before
 
-With every page the list of all bundled studies, docs/results/README.md, is written anew. Beside a full study's page are
-the whole report as one HTML file, and its rows, for a report of one's own; copied into runs/NAME they are where
-`kact study run runs/NAME` goes on. What somebody concludes from them, in `rows/NAME/conclusion.md`, is put on the page.
+With every page the list of all bundled studies, docs/results/README.md, is written anew, with the answers of the full
+ones. Beside a full study's page are the whole report as one HTML file, and its rows, for a report of one's own; copied
+into runs/NAME they are where `kact study run runs/NAME` goes on. What somebody concludes from them, in
+`rows/NAME/conclusion.md`, is put on the page.
 
 A study that was stopped goes on, and what its parts cost is added up. One worker of one thread, so that CPU seconds of
 two studies can be set side by side.
@@ -28,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from kact.errors import KactError
+from kact.reports.answer import answer
 from kact.reports.findings import findings
 from kact.reports.page import compose, escaped, html, markdown
 from kact.reports.sources import gather
@@ -135,10 +137,13 @@ def write_page(folder: Path, figures: int) -> Path:
 
 def write_index() -> Path:
     """Write the list of bundled studies with the pages that are there, in the order of their numbers, and return it."""
-    rows = []
+    rows, answers = [], []
     for study in sorted(map(Study.load, study_names()), key=lambda study: (study.study or "0", study.name)):
         pages = [f"[{words}]({place})" if (PAGES / place).is_file() else "" for words, place in _places(study.name)]
         rows.append(f"| {study.study} | `{study.name}` | {escaped(study.title)} | {' | '.join(pages)} |")
+        if pages[-1]:
+            told = answer(findings(gather([str(PAGES / _rows(study.name))])))[0]
+            answers.append(f"- **[{escaped(study.title)}](studies/{study.name}.md):** {escaped(told)}")
     begun = [
         one.name for one in sorted((PAGES / _rows("")).glob("*")) if not (PAGES / f"studies/{one.name}.md").is_file()
     ]
@@ -147,7 +152,8 @@ def write_index() -> Path:
         place = PAGES / _rows("NAME")
         rows.append(f"\nBegun in full: {names}. Copied from {place} into runs, `kact study run runs/NAME` goes on.")
     path = PAGES / "README.md"
-    path.write_text(_INDEX + "\n".join(rows) + "\n")
+    found = ["", "## What the full ones found", "", *answers] if answers else []
+    path.write_text(_INDEX + "\n".join([*rows, *found]) + "\n")
     return path
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from kact.reports.findings import findings
-from kact.reports.page import compose, markdown
+from kact.reports.page import compose, escaped, markdown
 from kact.reports.sources import gather
 from kact.studies.study import Study
 from kact.studies.study_file import study_names
@@ -29,7 +29,9 @@ def test_the_page_of_a_quick_form_says_what_was_run_and_what_it_cost(name):
 @pytest.mark.parametrize("name", [page.stem for page in sorted((RESULTS / "studies").glob("*.md"))])
 def test_the_page_of_a_full_study_is_of_the_rows_that_are_kept_beside_it(name):
     page = (RESULTS / f"studies/{name}.md").read_text(encoding="utf-8")
-    found = markdown(compose(findings(gather([str(RESULTS / "studies/rows" / name)]))))
+    content = compose(findings(gather([str(RESULTS / "studies/rows" / name)])))
+    found = markdown(content)
+    assert f"](studies/{name}.md):** {escaped(content.answer[0])}" in LIST
     scores = found.partition("\n## Scores\n")[2].partition("\n## ")[0]
     assert len(scores.splitlines()) > 4 and scores in page
     assert f"`kact study run {name}" in page and f"](studies/{name}.md)" in LIST
