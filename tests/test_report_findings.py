@@ -90,6 +90,13 @@ def test_too_few_seeds_for_any_difference_are_said_to_be_so():
     assert answer(findings(material(rows)))[1].startswith("2 paired seeds are too few")
 
 
+def test_pairs_of_fewer_seeds_than_the_ability_is_told_of_are_named():
+    rows = made_rows(MEANS, seeds=7)
+    fewer = [row for row in rows if row.cell["activation"] != "gelu" or row.seed < 3]
+    assert "With 7 paired seeds, a true" in answer(findings(material(rows)))[1]
+    assert "With 7 paired seeds (some pairs have 3, and show less), a true" in answer(findings(material(fewer)))[1]
+
+
 def test_an_interval_ends_where_scores_do():
     rows = [made_row({"activation": "relu"}, seed, score) for seed, score in ((0, 0.10), (1, 0.14))]
     found = findings(material(rows, figures=("errors",)))

@@ -159,11 +159,12 @@ def _ability(found: Findings) -> str:
         return f"{paired} paired seeds are too few: no difference that is possible would be found four times in five."
     ends = f" ({unit.text(low, decimals)} to {unit.text(high, decimals)}, by the pair)"
     around = "" if high > 5 * low or low == high else ends
-    enough = _enough(found)
+    fewest, enough = min(one.n for one in found.comparisons), _enough(found)
+    fewer = f" (some pairs have {fewest}, and show less)" if fewest < paired else ""
     advice = f" (the sign-flip test wants at least {enough} seeds)" if paired < enough else ""
     return (
-        f"With {paired} paired seeds, a true difference of about {unit.amount(middle, decimals)}{around} or more is"
-        f" usually found, four times in five; a smaller one may be there unseen{advice}."
+        f"With {paired} paired seeds{fewer}, a true difference of about {unit.amount(middle, decimals)}{around} or more"
+        f" is usually found, four times in five; a smaller one may be there unseen{advice}."
     )
 
 
