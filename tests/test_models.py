@@ -137,6 +137,16 @@ def test_models_differ_in_the_activation_alone():
         assert not np.array_equal(kernel, other.get_layer(name).get_weights()[0])
 
 
+def test_weights_of_one_scheme_are_drawn_alike_and_scaled_and_those_of_another_scheme_are_not():
+    relu, selu, elu, tanh = (
+        build_model("lenet", IMAGE, 10, activation=activation, seed=3).get_layer("conv2").get_weights()[0]
+        for activation in ("relu", "selu", "elu", "tanh")
+    )
+    np.testing.assert_allclose(selu * 2**0.5, relu, rtol=1e-5)  # LeCun's is He's, scaled
+    np.testing.assert_array_equal(elu, tanh)  # both Glorot's, which is uniform
+    assert abs(np.corrcoef(relu.ravel(), elu.ravel())[0, 1]) < 0.2
+
+
 def test_layers_start_from_different_draws():
     model = build_model(MLP(hidden_units=(64, 64, 64)), (8, 8, 1), 10)
     kernels = [model.get_layer(f"dense{i}").get_weights()[0] for i in (2, 3)]

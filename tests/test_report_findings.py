@@ -90,6 +90,14 @@ def test_too_few_seeds_for_any_difference_are_said_to_be_so():
     assert answer(findings(material(rows)))[1].startswith("2 paired seeds are too few")
 
 
+def test_equal_scores_have_no_interval_and_differences_that_none_can_reach_no_use():
+    rows = [made_row({"activation": name}, seed, score) for name, seed, score in
+            (("relu", 0, 0.5), ("relu", 1, 0.55), ("elu", 0, 0.6), ("elu", 1, 0.6))]  # fmt: skip
+    said, ability = answer(findings(material(rows)))
+    assert "elu has the highest mean test accuracy, 60.0 % (n = 2)" in said
+    assert ability.startswith("2 paired seeds are too few: only a true difference of about ")
+
+
 def test_pairs_of_fewer_seeds_than_the_ability_is_told_of_are_named():
     rows = made_rows(MEANS, seeds=7)
     fewer = [row for row in rows if row.cell["activation"] != "gelu" or row.seed < 3]

@@ -138,6 +138,33 @@ def test_runs_that_differ_in_more_say_what_and_that_it_cannot_be_told_apart(runs
     assert "differ in dropout too: 0.2 with relu, 0 with elu" in said and "cannot be told apart" in said
 
 
+def test_scores_on_two_tasks_are_never_compared(runs):
+    digits = write_run(runs, 0, 0.9, activation="relu", learning_rate=0.1)
+    mnist = write_run(runs, 0, 0.99, task="mnist", activation="gelu", learning_rate=0.01)
+    made = page.compose(findings(gather([str(digits), str(mnist)])))
+    assert made.answer == (
+        "The test accuracy is 90.00 % (n = 1) for relu at task digits; 99.00 % (n = 1) for gelu at task mnist.",
+        "For each task there is one activation only, and nothing to compare it with.",
+    )
+    assert not any("differ in" in line for line in made.limits)  # all of a task are alike
+    write_run(runs, 0, 0.95, activation="mish", learning_rate=0.2)
+    found = page.compose(findings(gather([str(runs)])))
+    assert found.answer[0] == "At task digits: mish has the highest test accuracy, 95.00 % (n = 1)."
+    assert any("differ in learning rate too" in line for line in found.limits)
+
+
+def test_a_model_that_differs_is_told_and_its_sizes_are_not(runs):
+    write_run(runs, 0, 0.9, activation="relu", model={"name": "mlp", "hidden_units": [8]})
+    write_run(runs, 0, 0.8, activation="mish", batch_norm=False, model={"name": "cnn", "filters": [2]})
+    told = [line for line in page.compose(findings(gather([str(runs)]))).limits if "differ in" in line]
+    assert len(told) == 1 and "differ in model too: " in told[0]
+
+
+def test_a_run_alone_is_named_by_its_activation(runs):
+    made = page.compose(findings(gather([str(write_run(runs, 0, 0.9, activation="mish"))])))
+    assert made.answer[0] == "mish has a test accuracy of 90.00 % (n = 1)." and made.scores.rows[0][0] == "mish"
+
+
 def test_runs_that_differ_in_one_setting_compare_that(runs):
     paths = [write_run(runs, 0, 0.6 + rate, dropout=rate) for rate in (0.2, 0.1)]
     made = gather([str(path) for path in paths])

@@ -1,7 +1,7 @@
 """The layers that all models are laid out from: each hidden non-linearity is the activation under study.
 
 Layer names depend on the architecture alone, and each layer's initial weights are drawn from (seed, layer name), so two
-models that differ in the activation start from the same draws.
+models that differ in the activation start from the same weights wherever their scheme is the same.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from kact.reports.numbers import counted, field, listing
 
 _MOST_NAMED = 6
 _MOST_PAIRS = 3
+_USELESS = 0.2  # a difference that only a broken run makes
 _ALIKE = 1e-12  # means that differ by less are the same
 
 
@@ -28,14 +29,17 @@ def answer(found: Findings) -> list[str]:
     if not told:
         return ["No run has a test score, so nothing can be told.", _why_none(found)]
     if not found.comparisons:
-        return [_alone(found, told), "There is one value only, and nothing to compare it with."]
+        return [_alone(found, told), _nothing_beside(found, told)]
+    told = [place for place in told if len(place.ranked) > 1]
+    where = f"At {told[0].name}: " if len(told) == 1 < len(found.places) else ""
     if max(one.n for one in found.comparisons) < 2:
         only = "Each was run with one seed only" if found.most_seeds < 2 else "No two have more than one seed in common"
         return [
-            _highest(found, told),
+            f"{where}{_highest(found, told)}",
             f"{only}, and nothing can be told from one seed: give at least {_enough(found)}.",
         ]
-    return [_verdict(found, told[0]) if len(told) == 1 else _verdicts(found, told), _ability(found)]
+    verdict = f"{where}{_verdict(found, told[0])}" if len(told) == 1 else _verdicts(found, told)
+    return [verdict, _ability(found)]
 
 
 def score_words(found: Findings) -> str:
@@ -54,7 +58,7 @@ def mean_words(found: Findings, place: Place, name: str, *, of_several: bool = F
     """
     one = place.summaries[name]
     mean = f"{found.unit.text(one.estimate, found.decimals)} {found.unit.symbol}".rstrip()
-    if one.interval is None or of_several:
+    if one.interval is None or one.sd == 0 or of_several:  # equal scores are not certainty
         return f"{mean} (n = {one.n})"
     return f"{mean} (95 % interval {found.unit.interval(one.interval, found.decimals)}, n = {one.n})"
 
@@ -157,6 +161,9 @@ def _ability(found: Findings) -> str:
     middle, low, high = statistics.median(known), min(known), max(known)
     if unit.symbol == "%" and middle >= 1:
         return f"{paired} paired seeds are too few: no difference that is possible would be found four times in five."
+    if unit.symbol == "%" and middle >= _USELESS:
+        least = unit.amount(middle, 0)
+        return f"{paired} paired seeds are too few: only a true difference of about {least} or more is usually found."
     ends = f" ({unit.text(low, decimals)} to {unit.text(high, decimals)}, by the pair)"
     around = "" if high > 5 * low or low == high else ends
     fewest, enough = min(one.n for one in found.comparisons), _enough(found)
@@ -182,10 +189,23 @@ def _highest(found: Findings, told: list[Place]) -> str:
 
 
 def _alone(found: Findings, told: list[Place]) -> str:
-    shown = [f"{mean_words(found, place, place.ranked[0])}{f' at {place.name}' * bool(place.name)}" for place in told]
+    names = [found.material.called(place.ranked[0]) for place in told]
+    several = len(set(names)) > 1
+    shown = [
+        f"{mean_words(found, place, place.ranked[0])}{f' for {name}' * several}{f' at {place.name}' * bool(place.name)}"
+        for name, place in zip(names, told, strict=True)
+    ]
     more = f", and {len(shown) - 3} more in the table" if len(shown) > 3 else ""
-    only = found.material.called(told[0].ranked[0])
-    return f"{only} has a mean {score_words(found)} of {'; '.join(shown[:3])}{more}."
+    mean = "mean " * (found.most_seeds > 1)
+    who = f"The {mean}{score_words(found)} is" if several else f"{names[0]} has a {mean}{score_words(found)} of"
+    return f"{who} {'; '.join(shown[:3])}{more}."
+
+
+def _nothing_beside(found: Findings, told: list[Place]) -> str:
+    if len(told) == 1:
+        return "There is one value only, and nothing to compare it with."
+    others = listing([field(name) for name in found.material.others])
+    return f"For each {others} there is one {field(found.material.compare)} only, and nothing to compare it with."
 
 
 def _why_none(found: Findings) -> str:

@@ -16,7 +16,8 @@ from kact.reports.numbers import field, in_words, key, listing, numeric
 from kact.studies.row import ResultRow
 
 SOURCE = "study"  # the factor that tells apart what nothing else does
-_FIRST = ("task", "activation")  # are named before what goes with them
+_TASK = "task"
+_FIRST = (_TASK, "activation")  # are named before what goes with them
 _LAST = ("data", "learning_rate")  # are what a person lets follow from the rest
 _MOST_SHOWN = 4
 
@@ -26,6 +27,7 @@ def pool(materials: Sequence[Material]) -> Material:
 
     The factors are the fields in which the compared runs differ. One that follows from the others (such as a learning
     rate chosen for each activation) is no factor: it is told as a remark, since no comparison can tell the two apart.
+    The task always is one where it differs: scores on two tasks are never compared.
 
     Args:
         materials: studies, or runs that were never part of one.
@@ -43,8 +45,12 @@ def pool(materials: Sequence[Material]) -> Material:
         fields[SOURCE] = [name for name, _ in rows]
         described = [{**one, SOURCE: name} for one, (name, _) in zip(described, rows, strict=True)]
     compare = _compared(materials, fields, repeated)
+    if compare not in fields:  # one experiment alone
+        described = [
+            {**one, compare: row.experiment.get(compare)} for one, (_, row) in zip(described, rows, strict=True)
+        ]
     factors, followers = _independent(described, compare)
-    remarks += [_remark(name, described, compare) for name in followers]
+    remarks += [_remark(name, described, compare) for name in followers if not _goes_without_saying(name, described)]
     kept = [
         dataclasses.replace(row, cell={name: cell.get(name) for name in factors})
         for cell, (_, row) in zip(described, rows, strict=True)
@@ -100,7 +106,7 @@ def _independent(described: Sequence[Mapping[str, Any]], compare: str) -> tuple[
     kept = _by_weight({name for one in described for name in one})
     followers = []
     for name in reversed(kept.copy()):
-        if name == compare:
+        if name in (compare, _TASK):
             continue
         rest = [other for other in kept if other != name]
         if _follows(name, rest, described):
@@ -117,6 +123,11 @@ def _follows(name: str, rest: Sequence[str], described: Sequence[Mapping[str, An
         if known.setdefault(others, key(one.get(name))) != key(one.get(name)):
             return False
     return True
+
+
+def _goes_without_saying(name: str, described: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether a field is the same in all runs of a task, or a model's size in all of that task and model."""
+    return _follows(name, [_TASK, "model"] if "." in name else [_TASK], described)
 
 
 def _by_weight(names: Any) -> list[str]:

@@ -1,7 +1,7 @@
 """Two activations, paired by seed: the difference with its interval, a p-value, and how often the one is ahead.
 
-Runs of one seed share their initial draws and the order of their examples, so a difference within a seed is free of
-what all runs of that seed have in common.
+Runs of one seed share the order of their examples and the seed of their initial weights, so a difference within a seed
+is free of what all runs of that seed have in common.
 
 >>> found = paired([0.93, 0.92, 0.94, 0.95, 0.93, 0.94], [0.9, 0.9, 0.93, 0.92, 0.91, 0.9], np.random.default_rng(0))
 >>> found.n, found.p, found.improvement.estimate
