@@ -22,15 +22,18 @@ import math
 import os
 import platform
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from kact.errors import KactError
 from kact.reports.answer import answer
 from kact.reports.findings import findings
+from kact.reports.own_rates import own_rates
 from kact.reports.page import compose, escaped, html, markdown
 from kact.reports.sources import gather
 from kact.reports.write import write_figures
@@ -45,10 +48,11 @@ _JPEG = "CIFAR-10 is a copy here whose images are JPEG (quality 75): accuracies 
 _INDEX = """# Studies, and where their results are
 
 Each is a file of [kact/studies](../../kact/studies) and one command: `kact study run NAME`, or with `--quick` its quick
-form, which takes minutes on 2 CPU cores, shows the shape of the answer, and proves nothing. `kact study show NAME` says
-what a study trains, and how long that will take. Those with a number repeat studies of five sources: 1 and 2 are course
-reports of 2021, 3 homework of 2022, 4 a mini-challenge of 2022, 5 an article of 2024. Their settings and their scores
-are in the studies' files, and stand beside ours on the pages. The others are our own.
+form, which takes minutes on 2 CPU cores, shows that it works and how its report looks, and proves nothing: what is
+first there may be last in full. `kact study show NAME` says what a study trains, and how long that will take. Those with
+a number repeat studies of five sources: 1 and 2 are course reports of 2021, 3 homework of 2022, 4 a mini-challenge of
+2022, 5 an article of 2024. Their settings and their scores are in the studies' files, and stand beside ours on the
+pages. The others are our own.
 
 Most full studies are hours, or a GPU's work: the last column has those that were run, if any. Single networks are in
 [MNIST](mnist.md), [tweets](tweets.md) and [transfer](transfer.md); and [why GELU failed in study 1b](gelu-failures.md).
@@ -123,9 +127,9 @@ def write_page(folder: Path, figures: int) -> Path:
     said = _origin(study, folder)
     if not study.quick:
         rows.mkdir(parents=True, exist_ok=True)
-        for file in ("study.toml", "results.sqlite"):
-            if folder.resolve() != rows.resolve():
-                shutil.copyfile(folder / file, rows / file)
+        if folder.resolve() != rows.resolve():
+            shutil.copyfile(folder / "study.toml", rows / "study.toml")
+            _copy_database(folder / "results.sqlite", rows / "results.sqlite")
         whole_page = html(whole, write_figures(whole, None), live=False)
         (target / f"{study.name}.html").write_text(whole_page, encoding="utf-8")
         if (conclusion := rows / "conclusion.md").is_file():
@@ -142,8 +146,10 @@ def write_index() -> Path:
         pages = [f"[{words}]({place})" if (PAGES / place).is_file() else "" for words, place in _places(study.name)]
         rows.append(f"| {study.study} | `{study.name}` | {escaped(study.title)} | {' | '.join(pages)} |")
         if pages[-1]:
-            told = answer(findings(gather([str(PAGES / _rows(study.name))])))[0]
-            answers.append(f"- **[{escaped(study.title)}](studies/{study.name}.md):** {escaped(told)}")
+            found = findings(gather([str(PAGES / _rows(study.name))]))
+            verdict, _, *more = answer(found, own_rates(found))
+            told = escaped(" ".join([verdict, *more]))
+            answers.append(f"- **[{escaped(study.title)}](studies/{study.name}.md):** {told}")
     begun = [
         one.name for one in sorted((PAGES / _rows("")).glob("*")) if not (PAGES / f"studies/{one.name}.md").is_file()
     ]
@@ -152,9 +158,15 @@ def write_index() -> Path:
         place = PAGES / _rows("NAME")
         rows.append(f"\nBegun in full: {names}. Copied from {place} into runs, `kact study run runs/NAME` goes on.")
     path = PAGES / "README.md"
-    found = ["", "## What the full ones found", "", *answers] if answers else []
-    path.write_text(_INDEX + "\n".join([*rows, *found]) + "\n")
+    said = ["", "## What the full ones found", "", *answers] if answers else []
+    path.write_text(_INDEX + "\n".join([*rows, *said]) + "\n")
     return path
+
+
+def _copy_database(source: Path, target: Path) -> None:
+    """Copy a database with what is in its write-ahead log."""
+    with closing(sqlite3.connect(source)) as read, closing(sqlite3.connect(target)) as written:
+        read.backup(written)
 
 
 def _rows(name: str) -> str:

@@ -23,8 +23,13 @@ _USELESS = 0.2  # a difference that only a broken run makes
 _ALIKE = 1e-12  # means that differ by less are the same
 
 
-def answer(found: Findings) -> list[str]:
-    """Return the two sentences."""
+def answer(found: Findings, own: Findings | None = None) -> list[str]:
+    """Return the two sentences.
+
+    Args:
+        found: what they are of.
+        own: the same with a learning rate for each value, of `kact.reports.own_rates`: it makes a third sentence.
+    """
     told = [place for place in found.places if place.best is not None]
     if not told:
         return ["No run has a test score, so nothing can be told.", _why_none(found)]
@@ -39,7 +44,7 @@ def answer(found: Findings) -> list[str]:
             f"{only}, and nothing can be told from one seed: give at least {_enough(found)}.",
         ]
     verdict = f"{where}{_verdict(found, told[0])}" if len(told) == 1 else _verdicts(found, told)
-    return [verdict, _ability(found)]
+    return [verdict, _ability(found), *([_at_own_rates(own)] if own is not None else [])]
 
 
 def score_words(found: Findings) -> str:
@@ -148,6 +153,14 @@ def _wins(found: Findings, told: list[Place]) -> str:
     belongs = f"{called(told[0].ranked[0])} in all of them" if len(wins) == 1 else listing(first)
     shared = ", counted for each where several share it" if any(len(names) > 1 for names in leaders) else ""
     return f"Over {what}, the {_extreme(found)} mean {score_words(found)} is that of {belongs}{shared}"
+
+
+def _at_own_rates(own: Findings) -> str:
+    """Say what is left of the differences where each value has the learning rate that suits it."""
+    told = [place for place in own.places if len(place.ranked) > 1]
+    verdict = _verdict(own, told[0]) if len(told) == 1 else _verdicts(own, told)
+    where = f" (at {told[0].name})" if len(told) == 1 and told[0].name else ""
+    return f"Each with the learning rate that was best for it on validation{where}: {verdict}"
 
 
 def _ability(found: Findings) -> str:

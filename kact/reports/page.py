@@ -15,7 +15,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from kact.reports import answer, conditions, figures, interactive, tables
+from kact.reports import answer, conditions, figures, interactive, own_rates, tables
 from kact.reports.findings import Findings
 from kact.reports.illustration import Illustration
 from kact.reports.tables import Table
@@ -33,9 +33,9 @@ class Page:
         title: of the page.
         about: the question, and where the study comes from.
         quick: a banner where the numbers tell nothing; "" otherwise.
-        answer: two sentences.
+        answer: two sentences; a third where a study at several learning rates lets each value have its own.
         missing: how many runs are not there yet; "" where all are.
-        scores, comparisons, tuned, over_tasks, conditions: tables.
+        scores, comparisons, own_rates, tuned, over_tasks, conditions: tables.
         tuning, figures: illustrations.
         limits: what the page cannot say.
         notes: what a study left open, and what was chosen.
@@ -48,6 +48,7 @@ class Page:
     missing: str
     scores: Table
     comparisons: tuple[Table, ...]
+    own_rates: tuple[Table, ...]
     tuned: Table | None
     over_tasks: Table | None
     tuning: tuple[Illustration, ...]
@@ -70,15 +71,17 @@ def compose(found: Findings) -> Page:
     """
     material = found.material
     drawn, undrawn = figures.draw(found)
+    own = own_rates.own_rates(found)
     done, planned = len(material.compared), material.planned
     return Page(
         title=material.title or material.name,
         about=tuple(filter(None, (material.question, material.source and f"Source: {material.source}"))),
         quick=conditions.QUICK if material.quick else "",
-        answer=tuple(answer.answer(found)),
+        answer=tuple(answer.answer(found, own)),
         missing=f"{done:,} of {planned:,} runs are done; this is what they say." if planned and done < planned else "",
         scores=tables.scores(found),
         comparisons=tuple(tables.comparisons(found)),
+        own_rates=own_rates.tables(found, own) if own is not None else (),
         tuned=tables.tuned(material),
         over_tasks=tables.over_tasks(found),
         tuning=tuple(one for one in drawn if one.name.startswith("tuning")),
