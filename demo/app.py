@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import functools
+import html
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,7 @@ TWEETS = [
     "New album out now, 10 songs for $5 \U0001f600\U0001f3fd\nthere's no way lebron leaves cleveland\n"
     "RT @bob: good morning y'all",
 ]
+_CHOOSE = "Choose a picture: each model says what it sees, side by side."
 _PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 
 
@@ -91,12 +93,21 @@ def _image(catalogue: Catalogue) -> None:
                     path: gr.Button(name, icon=path, size="sm", min_width=96) for name, path in _examples().items()
                 }
         with gr.Column(scale=2, min_width=320):
-            answer = _html(_hint("Choose a picture: each model says what it sees, side by side."), elem_id="looks")
+            answer = _html(_hint(_CHOOSE), elem_id="looks")
+    told = gr.State("")  # why the last file was no picture, until its removal is answered
 
-    def answered(path: str | None, chosen_keys: list[str]) -> str:
+    def answered(path: str | None, chosen_keys: list[str], why: str) -> tuple[Any, str, str]:
         if path is None:
-            return _hint("Choose a picture: each model says what it sees, side by side.")
-        return views.look_page(catalogue, uploads.read_picture(path, Picture.folder()), chosen_keys)
+            return gr.skip(), why or _hint(_CHOOSE), ""
+        try:
+            picture_given = uploads.read_picture(path, Picture.folder())
+        except KactError as error:
+            words = _refusal(html.escape(str(error), quote=False))
+            return None, words, words  # the browser could only draw it as broken
+        return gr.skip(), views.look_page(catalogue, picture_given, chosen_keys), ""
+
+    def refused(words: str) -> tuple[Any, str, str]:
+        return gr.skip(), _refusal(words), ""
 
     for path, example in examples.items():
         fit = _first(choices, "digits-relu") if example.value == "three" else chosen
@@ -104,8 +115,9 @@ def _image(catalogue: Catalogue) -> None:
         example.click(show, keys, [picture, keys], show_progress="hidden", **_PRIVATE)
     for event in (picture.change, button.click, keys.change):
         event(
-            bounded(answered), [picture, keys], answer, show_progress="minimal", trigger_mode="always_last", **_PRIVATE
-        )
+            bounded(answered, refused), [picture, keys, told], [picture, answer, told], show_progress="minimal",
+            show_progress_on=answer, trigger_mode="always_last", **_PRIVATE,
+        )  # fmt: skip
 
 
 def _first(choices: list[tuple[str, str]], *wanted: str) -> list[str]:
@@ -144,9 +156,13 @@ def _tweets(catalogue: Catalogue) -> None:
     def answered_if_any(given: str, chosen: list[str], probabilities: bool) -> tuple[Any, Any]:
         return answered(given, chosen, probabilities) if given and chosen else (gr.skip(), gr.skip())
 
-    button.click(bounded(answered), [text, keys, shown], [answer, table], show_progress="minimal", **_PRIVATE)
+    def refused(words: str) -> tuple[str, str]:
+        return _refusal(words), ""
+
+    given, shows = [text, keys, shown], [answer, table]
+    button.click(bounded(answered, refused), given, shows, show_progress="minimal", **_PRIVATE)
     for event in (keys.change, shown.change):
-        event(bounded(answered_if_any), [text, keys, shown], [answer, table], show_progress="hidden", **_PRIVATE)
+        event(bounded(answered_if_any, refused), given, shows, show_progress="hidden", **_PRIVATE)
 
 
 def _activations() -> None:
@@ -251,3 +267,8 @@ def _html(value: str, **options: Any) -> gr.HTML:
 
 def _hint(words: str) -> str:
     return f'<p class="kact-hint">{words}</p>'
+
+
+def _refusal(words: str) -> str:
+    """Return what stands in place of an answer: an older one would seem to be of the input that was refused."""
+    return f'<p class="kact-note" role="alert">{words}</p>'

@@ -47,8 +47,14 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 
 
-def bounded(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function for Gradio: stopped waiting for after `SLOWEST_SECONDS`, and every error told in words."""
+def bounded(function: Callable[..., Any], refused: Callable[[str], Any] | None = None) -> Callable[..., Any]:
+    """Return a function for Gradio: stopped waiting for after `SLOWEST_SECONDS`, and every error told in words.
+
+    Args:
+        function: that answers.
+        refused: from the words, as HTML, to what is shown in place of the answer. If None, Gradio's error is raised:
+            it reaches programs, but leaves an older answer on the page.
+    """
     import gradio as gr
 
     @functools.wraps(function)
@@ -64,8 +70,10 @@ def bounded(function: Callable[..., Any]) -> Callable[..., Any]:
         except Exception:  # whatever it is, no word of it may reach the page
             _log.exception("a request failed")
             message = "Something went wrong here, which is not your fault. It is noted."
-        # Gradio shows a message as HTML.
-        raise gr.Error(html.escape(message, quote=False), duration=8, print_exception=False) from None
+        words = html.escape(message, quote=False)  # Gradio shows a message as HTML
+        if refused is not None:
+            return refused(words)
+        raise gr.Error(words, duration=8, print_exception=False) from None
 
     return told
 

@@ -37,6 +37,7 @@ REPORT = """# Made study
 | --- | --- |
 | mish | 0.5709 |
 """
+LENGTHY = "my_own_activations_of_last_november"
 SHORT, LONG = 15_000, 60_000  # milliseconds; a loaded machine may need them
 
 
@@ -52,6 +53,7 @@ def site(tmp_path_factory):
     pictures.drawings()["ship"].save(reports / "figure.png")
     (reports / "report.md").write_text(REPORT)
     runs = strange_runs(tmp_path_factory.mktemp("runs"))
+    name_at_length(runs / "study" / "runs" / "own-code")
     with served("--runs", runs, "--results", reports.parent) as address, sync_playwright() as playwright:
         flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
@@ -66,6 +68,13 @@ def visit(site):
     page, asked = opened(address, browser, width=1280, height=900)
     yield page, asked
     page.context.close()
+
+
+def name_at_length(run):
+    """Give a run a name and an activation that have hardly a place to break a line at."""
+    toml = run / "experiment.toml"
+    toml.write_text(toml.read_text().replace("tests.demo_files_imported:act", f"{LENGTHY}:smooth_bump(width=0.5)"))
+    run.rename(run.with_name(f"digits-mlp-{LENGTHY}_smooth_bump-1991a1e6-seed0"))
 
 
 def opened(address, browser, width, height, scheme="light"):
@@ -84,12 +93,17 @@ def tab(page, name):
 
 
 def send(page, name, content):
-    """Put a file into the picture input, in place of what is there."""
+    """Put a file into the picture input once what is there, and what was said of it, is gone."""
     tab(page, "Image")
     clear = page.locator("#picture").get_by_label("Remove Image")
     if clear.count():
         clear.first.click()
         page.locator("#looks .kact-hint").wait_for()
+    put(page, name, content)
+
+
+def put(page, name, content):
+    """Put a file into the picture input."""
     kind = "image/svg+xml" if name.endswith("svg") else "image/png"
     page.locator("#picture input[type=file]").first.set_input_files({"name": name, "mimeType": kind, "buffer": content})
 
@@ -168,12 +182,27 @@ def test_bad_pictures_are_told_and_harm_nothing(visit, name):
     page, _ = visit
     content, word = bad_pictures()[name]
     send(page, name, content)
-    toast = page.locator(".toast-body").filter(has_text=word)
-    toast.first.wait_for()
-    said = toast.first.inner_text()
+    refusal = page.locator("#looks").get_by_role("alert").filter(has_text=word)
+    refusal.wait_for()
+    said = refusal.inner_text()
     assert "/tmp" not in said and "Traceback" not in said and ".py" not in said
-    dismiss(page)
     assert page.evaluate("window.hacked") is None
+
+
+def test_a_file_that_is_no_picture_takes_the_place_of_the_older_answer(visit):
+    page, _ = visit
+    send(page, "ship.png", png(pictures.drawings()["ship"]))
+    page.locator("#looks .kact-card").nth(1).wait_for()
+    words = bad_pictures()["text.png"][0]
+    put(page, "text.png", words)  # without taking the ship away first
+    page.locator("#looks").get_by_role("alert").wait_for()
+    page.locator("#picture").get_by_label("Remove Image").wait_for(state="detached")  # nor is a broken picture left
+    page.wait_for_timeout(1_000)  # what follows from its removal
+    assert page.locator("#looks").get_by_role("alert").count() == 1
+    assert page.locator("#looks .kact-card").count() == page.locator("#picture img").count() == 0
+    page.get_by_role("button", name="What is it?").click()
+    page.locator("#looks .kact-hint").wait_for()
+    assert page.locator(".toast-body").count() == 0 and page.get_by_text("Error", exact=True).count() == 0
 
 
 def test_an_example_comes_with_a_model_that_knows_such_pictures(visit):
@@ -196,6 +225,7 @@ def test_a_file_beyond_ten_megabytes_is_told(visit):
     page, _ = visit
     send(page, "large.png", b"\x89PNG\r\n\x1a\n" + b"\0" * (11 * 2**20))
     page.locator(".toast-body, #picture .error").filter(has_text="10").first.wait_for()
+    dismiss(page)
 
 
 def test_tweets_are_tagged_with_a_legend(visit):
@@ -229,14 +259,26 @@ def test_two_taggers_show_where_they_differ_and_how_sure_they_are(visit):
     shot(page, "tweets-light")
 
 
+def test_a_text_that_cannot_be_tagged_takes_the_place_of_the_older_answer(visit):
+    page, _ = visit
+    tab(page, "Tweets")
+    for text, word in (("", "no text"), ("a" * 12_000, "12,000 characters"), ("\n" * 3, "no text")):
+        page.locator("#tweet textarea").fill(f"so cool #before{len(text)}")
+        press_tag(page, page.locator("#tagged .kact-token", has_text=f"#before{len(text)}").first)
+        page.locator("#tweet textarea").fill(text)
+        press_tag(page, page.locator("#tagged").get_by_role("alert").filter(has_text=word))
+        assert page.locator("#tagged .kact-token").count() == 0
+        assert page.get_by_label("Tab-separated values").all_text_contents() in ([], [""])
+        assert page.locator(".toast-body").count() == 0 and page.get_by_text("Error", exact=True).count() == 0
+
+
 def test_a_text_of_a_megabyte_is_told(visit):
     page, _ = visit
     tab(page, "Tweets")
     page.locator("#tweet textarea").evaluate(
         "(box) => { box.value = 'a'.repeat(1 << 20); box.dispatchEvent(new Event('input', {bubbles: true})); }"
     )
-    press_tag(page, page.locator(".toast-body").filter(has_text="at most 10,000").first)
-    dismiss(page)
+    press_tag(page, page.locator("#tagged").get_by_role("alert").filter(has_text="at most 10,000"))
     page.locator("#tweet textarea").fill("")
 
 
@@ -281,6 +323,23 @@ def test_models_are_listed_with_those_that_are_broken(visit):
     table.get_by_text("cannot be used: ").nth(6).wait_for()  # the page is told of what was found since it started
     assert table.get_by_text("cannot be used: ").count() == 7 and table.get_by_text("cifar10-relu").count() == 1
     assert page.evaluate("window.hacked") is None
+
+
+def test_why_a_run_cannot_be_used_is_read_without_scrolling(visit):
+    page, _ = visit
+    tab(page, "Models")
+    reason = page.locator(".kact-models td", has_text="function of somebody's own")
+    reason.wait_for()
+    assert page.locator(".kact-models th", has_text=LENGTHY).count() == 1
+    assert hidden_pixels(page) == 0, "the table is wider than its place"
+    box, place = reason.bounding_box(), page.locator(".kact-scroll").bounding_box()
+    assert box["x"] + box["width"] <= place["x"] + place["width"] + 1 and box["width"] >= 250
+    shot(page, "models-light")
+
+
+def hidden_pixels(page):
+    """How far the table of models can be scrolled to the right."""
+    return page.locator(".kact-scroll").evaluate("(one) => one.scrollWidth - one.clientWidth")
 
 
 def test_the_browser_asked_no_other_host_and_met_no_error(visit, site):

@@ -54,6 +54,20 @@ def plain(words):
     return not re.search(r"/tmp|/home|/root|site-packages|\.py\b|Traceback|Error:|\d+\.\d+\.\d+", words)
 
 
+def test_a_refusal_takes_the_place_of_an_answer_or_is_an_error_for_programs():
+    import gradio as gr
+
+    from demo.serving import bounded
+    from kact import KactError
+
+    def refuse(given):
+        raise KactError(f"{given} is no text.")
+
+    assert bounded(refuse, refused=lambda words: (words, ""))("<b>") == ("&lt;b&gt; is no text.", "")
+    with pytest.raises(gr.Error, match="&lt;b&gt; is no text"):
+        bounded(refuse)("<b>")
+
+
 def test_health_says_what_is_loaded(http):
     facts = http.get("/health").json()
     assert facts["status"] == "ready" and facts["loaded"] == facts["models"] >= 6 and facts["broken"] == 7
