@@ -173,6 +173,8 @@ def _annotated(parameter: Parameter, pairs: bool) -> Any:
         metavar = parameter.kinds[0].__name__.upper()  # else it is told as {None}|INT
     untold = default is None or default is False or default in ("", ()) or (default is True and not pairs)
     hint_of_default = "" if untold else None  # tyro's own, "(default: 3)" or "(required)"
+    if default is REQUIRED and parameter.many:
+        hint_of_default = "(required)"  # which tyro tells of one value only
     extras = [tyro.conf.arg(name=flag.name, metavar=metavar, help=flag.help, help_behavior_hint=hint_of_default)]
     extras += [tyro.conf.Positional] if flag.positional else []
     extras += [tyro.conf.UseAppendAction] if flag.repeated else []
@@ -252,7 +254,7 @@ def _check_places(places: Sequence[Parameter], words: Sequence[str], program: st
     needed = [one for one in places if one.default is REQUIRED]
     if len(words) < len(needed):
         one = needed[len(words)]
-        name = one.flag.metavar or one.name.upper()
+        name = (one.flag.metavar or one.name.upper()).removesuffix(" ...")
         raise KactError(f"{name} is missing: {one.flag.help}.", f"See what it takes with `{program} --help`.")
     if len(words) > len(places) and not any(one.many for one in places):
         taken = " ".join(one.flag.metavar or one.name.upper() for one in places)

@@ -21,9 +21,9 @@ def main(arguments: list[str]) -> int:
         run: Annotated[str, Flag("directory of a finished run", "RUN", positional=True)],
         images: Annotated[
             tuple[str, ...],
-            Flag("image files; for a tagger, files with a text a line, or - for standard input", positional=True),
+            Flag("images; for a tagger files with a text a line, or - for standard input", "FILE ...", positional=True),
         ] = (),
-        text: Annotated[tuple[str, ...], Flag("a text to tag", repeated=True)] = (),
+        text: Annotated[tuple[str, ...], Flag("a text to tag", "TEXT", repeated=True)] = (),
         test: Annotated[int, Flag("label the first so many test images of its task too, beside their true labels")] = 0,
         gold: Annotated[str | None, Flag("score a tagger on `token TAB tag` lines instead", "FILE")] = None,
         json_: Annotated[bool, Flag("print one JSON object a line", name="json")] = False,

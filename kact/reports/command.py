@@ -27,7 +27,7 @@ def main(arguments: list[str]) -> int:
             Flag("studies in --runs, or directories of studies or runs", "NAME_OR_DIRECTORY ...", positional=True),
         ] = (),
         out: Annotated[str | None, Flag("where the report goes", "FOLDER")] = None,
-        format: Annotated[tuple[str, ...], Flag("of md, html, csv, parquet")] = ("md", "html"),
+        format: Annotated[tuple[str, ...], Flag("of md, html, csv, parquet", "FORMAT ...")] = ("md", "html"),
         runs: Annotated[str, Flag("where names are looked for", "FOLDER")] = "runs",
         detect: Annotated[
             float | None,

@@ -189,7 +189,7 @@ def _export(arguments: list[str]) -> int:
 def _merge(arguments: list[str]) -> int:
     def merge(
         out: Annotated[str, Flag("directory of the whole study", "OUT", positional=True)],
-        parts: Annotated[tuple[str, ...], Flag("directories of its parts", "DIR", positional=True)],
+        parts: Annotated[tuple[str, ...], Flag("directories of its parts", "DIR ...", positional=True)],
     ) -> int:
         """Join the parts of a study that several machines made with `--shard`; what is there already stays."""
         from kact.studies.merge import merge_studies
