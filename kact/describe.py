@@ -14,7 +14,7 @@ from kact.models import MODELS, PRESETS, initializers
 from kact.recipes import config_path, recipe_names
 from kact.runs import Run
 from kact.spec import choose
-from kact.tasks import TASKS
+from kact.tasks import ALIASES, TASKS
 
 _STOPS = {
     "epochs": "all epochs done",
@@ -118,7 +118,7 @@ def _optimizer_rows() -> Iterable[Sequence[str]]:
 def _task_rows() -> Iterable[Sequence[str]]:
     for name, task in TASKS.items():
         yield (
-            name,
+            " or ".join([name, *(alias for alias, meant in ALIASES.items() if meant == name)]),
             "x".join(map(str, task.input_shape)) or "words",
             str(len(task.labels) or "yours"),
             task.default_model,
