@@ -21,6 +21,7 @@ from kact.history import Row, read_rows
 from kact.metrics import check_metrics
 from kact.models import UnknownModel
 from kact.seals import read_json, sealed_json
+from kact.tasks import TaggedData, TaskData, get_record, load_task
 
 _ANEW = "Delete the run's metrics.json and give its training command again: it is written anew."
 
@@ -131,6 +132,20 @@ class Run:
             self.file(name)
         _ = self.history
 
+    def check_data(self) -> None:
+        """Compare the user's own data, if the run is of such, with what the run was trained on.
+
+        Raises:
+            KactError: if it changed, or can be used no longer.
+        """
+        found = own_data_of(self.experiment)
+        if found is not None and (found.fingerprint, list(found.task.labels)) != (
+            self.metrics["provenance"]["data"],
+            # A class that was only renamed leaves the arrays as they were; earlier versions noted no labels.
+            self.metrics.get("task", {}).get("labels", list(found.task.labels)),
+        ):
+            raise changed_data(self.experiment, self.path)
+
     def _noted(self, name: str) -> str | None:
         return _noted(self.metrics, name)
 
@@ -158,6 +173,41 @@ def checked(folder: Path, metrics: Mapping[str, Any], name: str) -> Path:
 def _noted(metrics: Mapping[str, Any], name: str) -> str | None:
     """Return the SHA-256 that a run noted of one of its files."""
     return metrics.get("provenance", {}).get("files", {}).get(name)
+
+
+def own_data_of(experiment: Experiment) -> TaskData | TaggedData | None:
+    """Return the user's own data that an experiment is of, as it is now; None if it is of none, or that is gone.
+
+    Published data sets are not read: they do not change, and a finished run is to be told of at once. Where a folder is
+    gone there is nothing else to train on either, and what was made of it stands.
+
+    Raises:
+        KactError: if the data is there and cannot be used.
+    """
+    if experiment.data is None or not Path(experiment.data).expanduser().exists():
+        return None
+    return load_task(
+        experiment.task,
+        data=experiment.data,
+        validation_fraction=experiment.validation_fraction,
+        train_on=experiment.train_on,
+    )
+
+
+def changed_data(
+    experiment: Experiment, begun: Path, way_out: str = "Give another --out, or delete that run"
+) -> KactError:
+    """Return the error of data that is not what was there when something was begun.
+
+    Args:
+        experiment: of that data.
+        begun: the directory of the run or study.
+        way_out: what to do to train on what is there now.
+    """
+    return KactError(
+        f"The data of the task {get_record(experiment.task).name!r} changed since '{begun}' was begun.",
+        f"{way_out}, to train on what is there now.",
+    )
 
 
 @dataclass(frozen=True)
@@ -215,6 +265,16 @@ class RunDirectory:
         except KactError:
             return False
         return True
+
+    @property
+    def begun_with(self) -> str:
+        """The SHA-256 of the data that the run was begun with; "" where it is not begun, or nothing sound says it."""
+        try:
+            if self.finished:
+                return str(Run.load(self.path).metrics["provenance"]["data"])
+            return Checkpoint.load(self.checkpoint_path).data if self.checkpoint_path.is_file() else ""
+        except KactError:
+            return ""
 
     @property
     def checkpoint_path(self) -> Path:

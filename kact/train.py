@@ -54,8 +54,8 @@ def run(
         True
     """
     directory = RunDirectory(Path(out) / experiment.label)
-    if directory.finished and Run.load(directory.path).experiment == experiment:
-        found = Run.load(directory.path)
+    if directory.finished and (found := Run.load(directory.path)).experiment == experiment:
+        found.check_data()
         if diagnose:
             from kact.diary import read_diary
 

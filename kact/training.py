@@ -23,7 +23,7 @@ from kact.experiment import Experiment
 from kact.files import atomic
 from kact.history import Row, write_rows
 from kact.models import described_layers
-from kact.runs import Run, RunDirectory
+from kact.runs import Run, RunDirectory, changed_data
 from kact.scores import loss_and_accuracy, score, tag_scores
 from kact.stopping import best_epoch, stopped_by
 from kact.tasks import TaskData
@@ -81,9 +81,8 @@ class Training:
             losses.make_loss(experiment.loss, len(data.task.labels)),
             experiment.l2,
         )
-        return cls(
-            experiment, directory, device, data, model, made, Checkpoint(backend.name(), engine), backbone_sha256
-        )
+        checkpoint = Checkpoint(backend.name(), engine, data=data.fingerprint)
+        return cls(experiment, directory, device, data, model, made, checkpoint, backbone_sha256)
 
     def watched(self, progress: Progress | None) -> Progress:
         """Return a progress that keeps the run's diary and tells `progress` of everything."""
@@ -93,10 +92,10 @@ class Training:
 
     def restore(self, continue_from: Run | str | Path | None) -> None:
         """Take up the checkpoint of this run, or of the shorter one that it continues, if there is one."""
-        path = self.directory.checkpoint_path
+        path, begun_with = self.directory.checkpoint_path, ""
         if continue_from is not None and not path.exists():
             shorter = continue_from if isinstance(continue_from, Run) else Run.load(continue_from)
-            path = shorter.path / "checkpoint.npz"
+            path, begun_with = shorter.path / "checkpoint.npz", shorter.metrics["provenance"]["data"]
             if shorter.experiment.replace(epochs=self.experiment.epochs) != self.experiment:
                 raise KactError(
                     f"'{shorter.path}' is a run of another experiment; only `epochs` may differ.",
@@ -120,6 +119,11 @@ class Training:
                 f"'{path.parent}' was begun with --engine {found.engine}.",
                 f"Go on with --engine {found.engine}, or choose another --out.",
             )
+        begun_with = found.data or begun_with
+        if begun_with and begun_with != self.data.fingerprint:  # before the arrays: a new class changes their shapes
+            own = path == self.directory.checkpoint_path
+            raise changed_data(self.experiment, path.parent, *(() if own else ("Leave --continue-from away",)))
+        found.data = self.data.fingerprint
         _assign(self.model.variables, found.weights, path)
         _assign(self._optimizer.variables, found.optimizer, path)
         self.checkpoint = found

@@ -216,7 +216,7 @@ def test_lists(capsys):
         "activations": ["mish", "negative_slope=0.01", "arXiv"],
         "models": ["lenet", "cnn", "mlp", "strided_cnn", "alexnet"],
         "presets": ["cifar-final", "2f", "14,587,810"],
-        "tasks": ["digits", "mnist", "cifar10 or cifar", "stl10", "hymenoptera", "image_size=224", "image_folder", "yours"],
+        "tasks": ["digits", "mnist", "cifar10 or cifar", "stl10", "image_size=224", "image_folder", "yours"],
         "optimizers": ["adam", "beta_1=0.9", "lion"],
         "schedules": ["cosine", "one_cycle"],
         "initializers": ["auto", "torch"],

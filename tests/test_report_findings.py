@@ -105,6 +105,19 @@ def test_pairs_of_fewer_seeds_than_the_ability_is_told_of_are_named():
     assert "With 7 paired seeds (some pairs have 3, and show less), a true" in answer(findings(material(fewer)))[1]
 
 
+def test_data_that_changed_between_runs_is_told():
+    rows = made_rows(MEANS, seeds=2)
+    assert not any("data changed" in line for line in limits(findings(material(rows))))
+    rows[0].metrics["provenance"]["data"] = "cd" * 32
+    assert any(line.startswith("The data changed between the runs") for line in limits(findings(material(rows))))
+
+
+def test_a_bundled_study_names_its_command():
+    told = page.compose(findings(material(made_rows(MEANS, seeds=2), name="cifar-lenet", quick=True))).conditions.rows
+    assert told[0] == ("command", "kact study run cifar-lenet --quick, then kact report")
+    assert page.compose(findings(material(made_rows(MEANS, seeds=2)))).conditions.rows[0][0] != "command"
+
+
 def test_an_interval_ends_where_scores_do():
     rows = [made_row({"activation": "relu"}, seed, score) for seed, score in ((0, 0.10), (1, 0.14))]
     found = findings(material(rows, figures=("errors",)))

@@ -23,17 +23,19 @@ from kact.reports.material import Material
 from kact.reports.numbers import counted, duration, field, in_words, key, listing
 from kact.reports.tables import Table, at_edge
 from kact.studies.row import ResultRow
+from kact.studies.study_file import study_names
 
 QUICK = "This is the quick form of the study, made to see that it runs: its numbers tell nothing."
 _JPEG_CIFAR10 = "e4178782a57b02e75c28c0e2120eca1384d5b133e38a8bc31e3986a30f76d608"  # of the arrays of a JPEG copy
 _FEW_SEEDS = 6
+_OF_DATA = ("task", "data", "validation_fraction", "train_examples", "train_on")  # settings that say which data
 
 
 def conditions(found: Findings) -> Table:
     """Return how the runs were made: what they share, machine, versions, data, time."""
     material = found.material
     rows = [row for row in material.compared if row.metrics is not None]
-    facts = [*_settings(material), *_machine(rows), *_time(material)]
+    facts = [*_command(material), *_settings(material), *_machine(rows), *_time(material)]
     note = "Where runs differ, each value is followed by the number of runs that have it."
     return Table("How it was run", ("what", "value"), tuple(facts), 1, note)
 
@@ -49,6 +51,12 @@ def limits(found: Findings) -> list[str]:
             " difference from them has no interval here."
         )
     return [*said, *material.remarks]
+
+
+def _command(material: Material) -> Iterator[tuple[str, str]]:
+    """Yield what makes a bundled study; a file of one's own is known by its name alone."""
+    if material.name in study_names():
+        yield "command", f"kact study run {material.name}{' --quick' * material.quick}, then kact report"
 
 
 def _settings(material: Material) -> Iterator[tuple[str, str]]:
@@ -178,12 +186,27 @@ def _data(material: Material) -> Iterator[str]:
             "This copy of CIFAR-10 holds JPEG images (quality 75): accuracies run a little below those on the"
             " lossless set."
         )
+    yield from _changed_data(material)
     if any(task.startswith("twitter_pos") for task in tasks):
         known = sorted({name for one in origins for name in one.get("resources") or {}})
         beside = f" (known beforehand: {', '.join(known)})" if known else ""
         yield f"The taggers have no pretrained word vectors{beside}: errors are higher than those published with them."
     if len({key(one["versions"]) for one in origins}) > 1 or len({one["device"] for one in origins}) > 1:
         yield "The runs were made with several versions or on several devices (the table of how it was run says which)."
+
+
+def _changed_data(material: Material) -> Iterator[str]:
+    """Yield each task whose data was not the same in all runs that were to have the same."""
+    seen: dict[str, set[str]] = {}
+    for row in material.compared:
+        if row.metrics:
+            asked = key([row.experiment.get(name) for name in _OF_DATA])
+            seen.setdefault(asked, set()).add(row.metrics["provenance"]["data"])
+    if any(len(hashes) > 1 for hashes in seen.values()):
+        yield (
+            "The data changed between the runs (the table of how it was run has its hashes): what comes of that and"
+            " what of anything else cannot be told apart."
+        )
 
 
 def _commit() -> str | None:
@@ -194,7 +217,7 @@ def _commit() -> str | None:
         return None
     said = [
         subprocess.run([git, "-C", str(root), *words], capture_output=True, text=True, check=False)
-        for words in (["rev-parse", "--short=12", "HEAD"], ["status", "--porcelain", "--untracked-files=no"])
+        for words in (["rev-parse", "--short=12", "HEAD"], ["status", "--porcelain", "--untracked-files=no", "kact"])
     ]
     if any(one.returncode for one in said):
         return None

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from kact.errors import KactError
 from kact.experiment import Experiment
-from kact.runs import RunDirectory
+from kact.runs import RunDirectory, changed_data, own_data_of
 from kact.studies.directory import StudyDirectory
 from kact.studies.factors import frozen
 from kact.studies.job import Job, Outcome
@@ -74,7 +74,8 @@ class StudyRunner:
         retry_failed: try runs again that were recorded as failed.
 
     Raises:
-        KactError: from `run`, if the data is missing, the disk is full or the table is damaged; what is done is kept.
+        KactError: from `run`, if the data is missing or is not what earlier runs were of, the disk is full or the table
+            is damaged; what is done is kept.
         KeyboardInterrupt: from `run`, if somebody asked it to stop.
     """
 
@@ -86,11 +87,17 @@ class StudyRunner:
     device: str = "auto"
     track: str | None = None
     retry_failed: bool = False
+    _data_now: dict[tuple[str, str | None], str] = field(default_factory=dict, init=False)
 
     def run(self) -> None:
         """Run what is missing of both stages."""
         table = self.directory.table
         table.check()
+        self._check_data(
+            (Experiment.from_dict(row.experiment), (row.metrics or {}).get("provenance", {}).get("data", ""))
+            for row in table.rows()
+            if row.experiment.get("data") is not None
+        )
         for stage in STAGES if self.study.tune is not None else ("compare",):
             chosen = choose_settings(self.study, table.rows("tune")) if stage == "compare" else {}
             tasks = self._tasks(stage, chosen)
@@ -100,8 +107,29 @@ class StudyRunner:
             missing = [task for task in tasks if task.key not in kept]
             self.watcher.stage_began(stage, len(tasks), sum(task.experiment.epochs for task in tasks), done)
             missing = [task for task in missing if not self._has_no_choice(task, stage, chosen)]
+            self._check_data(  # also runs that the table knows nothing of: cut off, or of a table that was lost
+                (task.experiment, RunDirectory(self.directory.runs / task.experiment.label).begun_with)
+                for task in missing
+                if task.experiment.data is not None
+            )
             self._prepare(missing)
             self._work_off(missing)
+
+    def _check_data(self, begun: Iterable[tuple[Experiment, str]]) -> None:
+        """Refuse to mix runs of different data: compare what is there now with what earlier runs were begun with.
+
+        Args:
+            begun: experiments of the user's own data, and the SHA-256 of the data of each one's run; "" if unknown.
+        """
+        for experiment, begun_with in begun:
+            if not begun_with:
+                continue
+            place = experiment.task, experiment.data
+            if place not in self._data_now:  # read once for all of its runs; the workers then find it in the cache
+                found = own_data_of(experiment)
+                self._data_now[place] = "" if found is None else found.fingerprint
+            if self._data_now[place] not in ("", begun_with):
+                raise changed_data(experiment, self.directory.path, "Give another --out")
 
     def _tasks(self, stage: str, chosen: Mapping[Any, Any]) -> list[_Task]:
         """Return this shard's runs of a stage, shorter ones first where longer ones go on from them."""
