@@ -49,7 +49,7 @@ _INDEX = """# Studies, and where their results are
 
 Each is a file of [kact/studies](../../kact/studies) and one command: `kact study run NAME`, or with `--quick` its quick
 form, which takes minutes on 2 CPU cores, shows that it works and how its report looks, and proves nothing: what is
-first there may be last in full. `kact study show NAME` says what a study trains, and how long that will take. Those with
+first there may be last in full. `kact study show NAME` says what a study trains, and for how long. Those with
 a number repeat studies of five sources: 1 and 2 are course reports of 2021, 3 homework of 2022, 4 a mini-challenge of
 2022, 5 an article of 2024. Their settings and their scores are in the studies' files, and stand beside ours on the
 pages. The others are our own.
