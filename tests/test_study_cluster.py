@@ -2,6 +2,7 @@
 
 import sys
 import threading
+import time
 
 import pytest
 
@@ -12,6 +13,7 @@ from tests.studies import Notes, results, run_study, small_study
 pytestmark = pytest.mark.any_backend
 
 STORE_BYTES = 80 << 20
+FILES = ("history.csv", "metrics.json")  # of a run that has begun, and of one that has ended
 
 
 @pytest.mark.slow
@@ -27,14 +29,22 @@ def test_a_node_that_is_killed_takes_no_run_with_it(tmp_path, monkeypatch):
         head_node_args={"num_cpus": 1, "object_store_memory": STORE_BYTES, "include_dashboard": False},
     )
     doomed = cluster.add_node(num_cpus=1, object_store_memory=STORE_BYTES)
-    study = small_study(tmp_path, seeds=2, activations=("relu", "mish", "elu"), epochs=30)
+    study = small_study(tmp_path, seeds=2, activations=("relu", "mish", "elu"), epochs=120)
     pool = ClusterPool(cluster.address)
 
     class KillANode(Notes):
-        def run_done(self, row):
-            super().run_done(row)
-            if len(self.rows) == 1:  # four more wait, so that each node is in the middle of a run by then
-                threading.Timer(0.7, cluster.remove_node, [doomed], {"allow_graceful": False}).start()
+        def stage_began(self, *stage):
+            super().stage_began(*stage)
+            threading.Thread(target=self.kill, daemon=True).start()
+
+        def kill(self):
+            def halfway():
+                begun, ended = ({path.parent for path in tmp_path.glob(f"out/runs/*/{name}")} for name in FILES)
+                return len(begun - ended)
+
+            while halfway() < 2:  # with one core each, either node is in the middle of a run then
+                time.sleep(0.01)
+            cluster.remove_node(doomed, allow_graceful=False)
 
     notes = KillANode()
     try:
