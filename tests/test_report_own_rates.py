@@ -55,6 +55,14 @@ def test_a_rate_at_which_a_run_diverged_failed_or_is_missing_is_not_chosen():
         assert chosen(own_rates(found(made)))["relu"] == 0.001, trouble  # the first of equal ones
 
 
+def test_a_value_without_any_whole_rate_is_left_out_and_named():
+    own = rows()
+    whole = found([*own, *(made_row({"activation": "mish", "learning_rate": rate}, 0, 0.5) for rate in RATES)],
+                  activation=(*BEST, "mish"))  # fmt: skip
+    assert "mish" not in chosen(own_rates(whole))
+    assert "Left out: mish, with no rate" in page.compose(whole).own_rates[0].note
+
+
 def test_where_there_was_one_rate_only_nothing_is_chosen():
     several, one = rows(batch_size=128), rows(rates=[0.1], batch_size=24)
     own = own_rates(found(several + one, batch_size=(24, 128)))
@@ -82,7 +90,11 @@ def test_the_page_says_it_in_a_third_sentence_and_in_tables():
     ]
     assert len(pairs.rows) == 1 and "a family of its own" in pairs.note
     written = page.markdown(made)
-    assert made.answer[2] in written and f"\n## {rates.title}\n" in written and f"\n### {pairs.title}\n" in written
+    assert (
+        made.answer[2] in written
+        and f"\n## At the learning rate of each\n\n### {rates.title}\n" in written
+        and f"\n### {pairs.title}\n" in written
+    )
     shown = page.html(made, {one.name: (".svg", b"") for one in made.illustrations}, live=False)
-    assert f"<h2>{rates.title}</h2>" in shown and made.answer[2] in shown
+    assert "<h2>At the learning rate of each</h2>" in shown and made.answer[2] in shown
     assert not page.compose(findings(material(rows()))).own_rates

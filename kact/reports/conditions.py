@@ -28,7 +28,6 @@ from kact.studies.study_file import study_names
 QUICK = "This is the quick form of the study, made to see that it runs: its numbers tell nothing."
 _JPEG_CIFAR10 = "e4178782a57b02e75c28c0e2120eca1384d5b133e38a8bc31e3986a30f76d608"  # of the arrays of a JPEG copy
 _FEW_SEEDS = 6
-_OF_DATA = ("task", "data", "validation_fraction", "train_examples", "train_on")  # settings that say which data
 
 
 def conditions(found: Findings) -> Table:
@@ -200,7 +199,7 @@ def _changed_data(material: Material) -> Iterator[str]:
     seen: dict[str, set[str]] = {}
     for row in material.compared:
         if row.metrics:
-            asked = key([row.experiment.get(name) for name in _OF_DATA])
+            asked = key([row.experiment.get(name) for name in ("task", "data")])
             seen.setdefault(asked, set()).add(row.metrics["provenance"]["data"])
     if any(len(hashes) > 1 for hashes in seen.values()):
         yield (

@@ -18,19 +18,19 @@ from typing import Any
 
 from kact.reports.findings import Findings, findings
 from kact.reports.material import Cell, Material
-from kact.reports.numbers import field, in_words, key
+from kact.reports.numbers import field, in_words, key, listing
 from kact.reports.tables import Table, at_edge, comparisons
 
 _RATE = "learning_rate"
 _FAMILY = "Read as the pairs above; Holm's correction is over these pairs alone, a family of its own."
-TITLE = "Each with the learning rate that was best for it on validation"
+_TITLE = "Each with the learning rate that was best for it on validation"
 
 
 def own_rates(found: Findings) -> Findings | None:
     """Return what is found where each compared value has, of its learning rates, the best on validation.
 
     Within each combination of all other factors, the rate with the best mean validation score wins; of equal ones the
-    first. One at which any run diverged, failed or is missing never does.
+    first. One at which any run diverged, failed or is missing never does, and a value with no other is left out.
 
     Returns:
         None where learning rates are not among the other factors, where a value has no choice between two, or
@@ -90,8 +90,11 @@ def tables(found: Findings, own: Findings) -> tuple[Table, ...]:
         "remark",
     )
     note = "Chosen by the mean over the compared seeds on validation; test chose nothing."
+    known = {cell.name for place in own.places for cell in place.cells}
+    if left := [material.called(name) for name in material.names if name not in known]:
+        note += f" Left out: {listing(left)}, with no rate at which each run came to its end."
     paired = [dataclasses.replace(one, title=f"{one.title}, at these rates", note=_FAMILY) for one in comparisons(own)]
-    return (Table(TITLE, columns, tuple(rows), len(material.factors), note), *paired)
+    return (Table(_TITLE, columns, tuple(rows), len(material.factors), note), *paired)
 
 
 def _best(cells: list[Cell], material: Material, seeds: int) -> Cell | None:
