@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Condition = Callable[[Mapping[str, float]], bool]
 
-HE, GLOROT, LECUN = "he_normal", "glorot_uniform", "lecun_normal"
+HE, GLOROT, LECUN = "he_normal", "glorot_normal", "lecun_normal"
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Activation:
         formula: what it computes, with its parameters by name.
         source: who proposed it, and where to read it.
         initializer: the initial weights that suit the layer before it: he_normal where half of the input is cut,
-            glorot_uniform where the slope is about 1 on both sides of zero (ELU, or units that saturate on both),
+            glorot_normal where the slope is about 1 on both sides of zero (ELU, or units that saturate on both),
             lecun_normal where the paper asks for a variance of 1 / fan-in.
         parameters: each parameter's default.
         conditions: what the parameters must fulfil, as text and as a test.

@@ -74,7 +74,7 @@ def test_initializers_follow_the_papers() -> None:
     chosen = {name: activations.recommended_initializer(name) for name in ("relu", "tanh", "selu", "gelu", "leakyrelu")}
     assert chosen == {
         "relu": "he_normal",
-        "tanh": "glorot_uniform",
+        "tanh": "glorot_normal",
         "selu": "lecun_normal",
         "gelu": "he_normal",
         "leakyrelu": "he_normal",
