@@ -101,7 +101,8 @@ def print_list(what: str) -> None:
     Raises:
         KactError: for anything else, with the choices.
     """
-    heads, rows = _LISTS[choose(what, _LISTS, {}, "list")]
+    next_step = "Studies are listed by `kact study list`." if what in ("study", "studies") else ""
+    heads, rows = _LISTS[choose(what, _LISTS, {}, "list", next_step)]
     print_table(heads, rows())
 
 

@@ -86,6 +86,10 @@ def explained(path: Path) -> Iterator[None]:
     """Turn an operating-system error in the block into a `KactError` that names the place and the reason."""
     try:
         yield
+    except (FileExistsError, NotADirectoryError) as error:
+        raise KactError(
+            f"Cannot write '{path}': there is a file where a folder should be.", "Choose another place."
+        ) from error
     except OSError as error:
         raise KactError(
             f"Cannot write '{path}': {error.strerror or error}.",

@@ -194,6 +194,7 @@ def test_help_names_every_setting_of_the_experiment_and_of_the_model(model, caps
         (["inspect", "no-run"], ["no-run", "no run in"]),
         (["predict", "no-run", "x.png"], ["no-run", "no run in"]),
         (["list", "activation"], ["list", "Did you mean 'activations'"]),
+        (["list", "studies"], ["one of: activations, models", "`kact study list`"]),
     ],
 )
 def test_bad_input_costs_a_line_or_two_and_exit_code_2(arguments, words, tmp_path, capsys, monkeypatch):

@@ -47,3 +47,21 @@ def test_predict_labels_test_images_beside_their_true_labels(trained, capsys):
     records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [record["truth"] for record in records] == [str(truth) for truth in truths[:2]]
     assert predict(trained, "--test", "-1") == 2 and "at least 1" in capsys.readouterr().err
+
+
+def test_predict_takes_a_folder_of_images(trained, tmp_path, capsys):
+    from PIL import Image
+
+    inside = tmp_path / "more"
+    inside.mkdir()
+    assert predict(trained, tmp_path) == 2
+    assert f"no image in the folder '{tmp_path}'" in capsys.readouterr().err
+    for place in (inside / "c.PNG", tmp_path / "b.png", tmp_path / ".hidden.png"):
+        Image.new("L", (8, 8)).save(place)
+    (tmp_path / "notes.txt").write_text("not an image")
+    assert predict(trained, tmp_path) == 0
+    assert [line.partition(": ")[0] for line in capsys.readouterr().out.splitlines()] == [
+        str(tmp_path / "b.png"),
+        str(inside / "c.PNG"),
+    ]
+    assert predict(trained, tmp_path / "none") == 2 and "of a folder of images" in capsys.readouterr().err

@@ -21,7 +21,11 @@ def main(arguments: list[str]) -> int:
         run: Annotated[str, Flag("directory of a finished run", "RUN", positional=True)],
         images: Annotated[
             tuple[str, ...],
-            Flag("images; for a tagger files with a text a line, or - for standard input", "FILE ...", positional=True),
+            Flag(
+                "images, or folders of them; for a tagger files with a text a line, or - for standard input",
+                "FILE ...",
+                positional=True,
+            ),
         ] = (),
         text: Annotated[tuple[str, ...], Flag("a text to tag", "TEXT", repeated=True)] = (),
         test: Annotated[int, Flag("label the first so many test images of its task too, beside their true labels")] = 0,
@@ -46,10 +50,8 @@ def main(arguments: list[str]) -> int:
             texts = [*text, *(line for file in images for line in _lines(file))]
             _print_tagged(texts, predictor.tag(texts), json_)
             return 0
-        for image in images:
-            if not Path(image).exists():  # told before Keras is loaded and the network built
-                raise KactError(f"There is no file '{image}'.", "Give the path of an image file.")
-        for image, found in zip(images, predictor.predict(images), strict=True):
+        files = [file for image in images for file in _images(image)]  # before Keras is loaded and the network built
+        for image, found in zip(files, predictor.predict(files), strict=True):
             _print_labels(image, found, top, json_)
         of_test = predictor.predict_test(test) if test else []
         for number, (found, truth) in enumerate(of_test):
@@ -59,6 +61,28 @@ def main(arguments: list[str]) -> int:
         return 0
 
     return call(predict, arguments, "kact predict")
+
+
+def _images(given: str) -> list[str]:
+    """Return an image file, or the images in a folder and those below it, by the ends of their names.
+
+    Raises:
+        KactError: if there is no such file or folder, or no image in it.
+    """
+    path = Path(given)
+    if not path.exists():
+        raise KactError(f"There is no file '{given}'.", "Give the path of an image file, or of a folder of images.")
+    if not path.is_dir():
+        return [given]
+    from PIL import Image
+
+    from kact.tasks.image_files import files_below
+
+    ends = Image.registered_extensions()
+    found = [str(file) for file in files_below(path) if file.suffix.lower() in ends]
+    if not found:
+        raise KactError(f"There is no image in the folder '{given}'.", "Give another folder, or image files.")
+    return found
 
 
 def _print_labels(image: str, found: "Prediction", top: int, as_json: bool, truth: str | None = None) -> None:

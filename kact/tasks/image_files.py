@@ -46,7 +46,7 @@ def list_classes(folder: Path, wanted: Callable[[Path], bool] = lambda file: Tru
         raise KactError(
             f"Cannot read the folder '{folder}': {error.strerror}.", "Mend that, or give another folder."
         ) from None
-    return {entry.name: sorted(file for file in _files(entry) if wanted(file)) for entry in inside}
+    return {entry.name: [file for file in files_below(entry) if wanted(file)] for entry in inside}
 
 
 def fingerprint(root: Path, files: Iterable[Path], options: Mapping[str, Any]) -> str:
@@ -113,12 +113,13 @@ def check_image_options(options: Mapping[str, Any]) -> None:
         raise KactError.parameter("task: channels", options["channels"], "1 (greys) or 3 (colours)")
 
 
-def _files(folder: Path) -> Iterable[Path]:
+def files_below(folder: Path) -> list[Path]:
+    """Return the files in a folder and in those below it, sorted; without hidden ones and links to folders."""
+    found = []
     for place, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in names:
-            if not name.startswith("."):
-                yield Path(place, name)
+        found += [Path(place, name) for name in names if not name.startswith(".")]
+    return sorted(found)
 
 
 def _tell(refused: list[str], unreadable: str, root: Path, advice: str) -> None:
