@@ -153,6 +153,8 @@ def test_a_label_is_a_file_name():
     label = Experiment(activation="leaky_relu(negative_slope=0.1)").label
     assert label.startswith("digits-mlp-leaky_relu-negative_slope=0.1-") and label.endswith("-seed0")
     assert not set(label) & set("/\\ ():*?\"<>|'")
+    task = "image_folder(image_size=32, unreadable='skip')"
+    assert Experiment(task=task, data="photos").label.startswith("image_folder-image_size=32-unreadable=skip-")
 
 
 @pytest.mark.parametrize(
