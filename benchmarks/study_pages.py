@@ -6,8 +6,8 @@ python -m benchmarks.study_pages runs/cifar-lenet-quick          # a page only, 
 
 With every page the list of all bundled studies, docs/results/README.md, is written anew, with the answers of the full
 ones. Beside a full study's page are the whole report as one HTML file, and its rows, for a report of one's own; copied
-into runs/NAME they are where `kact study run runs/NAME` goes on. What somebody concludes from them, in
-`rows/NAME/conclusion.md`, is put on the page.
+into runs/NAME they are where `kact study run runs/NAME` goes on. What somebody concludes from them is in
+`rows/NAME/conclusion.md`.
 
 A study that was stopped goes on, and what its parts cost is added up. One worker of one thread, so that CPU seconds of
 two studies can be set side by side.
@@ -35,7 +35,7 @@ from kact.reports.answer import answer
 from kact.reports.findings import findings
 from kact.reports.own_rates import own_rates
 from kact.reports.page import compose, escaped, html, markdown
-from kact.reports.sources import gather
+from kact.reports.sources import CONCLUSION, gather
 from kact.reports.write import write_figures
 from kact.studies.study import Study
 from kact.studies.study_file import study_names
@@ -74,17 +74,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--runs", default="runs", help="where they are run")
     parser.add_argument("--figures", type=int, default=1, help="how many figures of the report are kept")
     given = parser.parse_args(arguments)
-    for name in given.studies:
-        try:
+    try:
+        for name in given.studies:
             folder = Path(name)
             if not folder.is_dir():
                 folder = Path(given.runs) / (f"{name}-quick" if given.quick else name)
                 run(name, folder, quick=given.quick)
             print(write_page(folder, given.figures))
-            write_index()
-        except KactError as error:
-            print(error, file=sys.stderr)
-            return 1
+    except KactError as error:
+        print(error, file=sys.stderr)
+        return 1
+    finally:
+        write_index()
     return 0
 
 
@@ -117,14 +118,14 @@ def run(name: str, folder: Path, *, quick: bool) -> None:
 def write_page(folder: Path, figures: int) -> Path:
     """Write a study's page and the first of its figures into docs/results, and return the page."""
     study, found = Study.load(folder), findings(gather([str(folder)]))
-    whole = compose(found)
     rows = PAGES / _rows(study.name)
+    concluded = (rows / CONCLUSION).read_text(encoding="utf-8").strip() if (rows / CONCLUSION).is_file() else ""
+    whole = dataclasses.replace(compose(found), conclusion="" if study.quick else concluded)
     kept = tuple(dataclasses.replace(one, name=f"{study.name}-{one.name}") for one in whole.figures[:figures])
     page = dataclasses.replace(whole, tuning=(), figures=kept)
     target = PAGES / ("quick" if study.quick else "studies")
     target.mkdir(parents=True, exist_ok=True)
     write_figures(page, target)
-    said = _origin(study, folder)
     if not study.quick:
         rows.mkdir(parents=True, exist_ok=True)
         if folder.resolve() != rows.resolve():
@@ -132,10 +133,8 @@ def write_page(folder: Path, figures: int) -> Path:
             _copy_database(folder / "results.sqlite", rows / "results.sqlite")
         whole_page = html(whole, write_figures(whole, None), live=False)
         (target / f"{study.name}.html").write_text(whole_page, encoding="utf-8")
-        if (conclusion := rows / "conclusion.md").is_file():
-            said += f"\n## What holds, what does not, what cannot be told\n\n{conclusion.read_text(encoding='utf-8')}"
     path = target / f"{study.name}.md"
-    path.write_text(markdown(page).replace("\n## Scores\n", f"\n{said}\n## Scores\n", 1), encoding="utf-8")
+    path.write_text(markdown(page).replace("\n## ", f"\n{_origin(study, folder)}\n## ", 1), encoding="utf-8")
     return path
 
 

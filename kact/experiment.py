@@ -131,8 +131,7 @@ class Experiment:
     def label(self) -> str:
         """A short name for files and tables: task, model, activation, hash and seed."""
         task, activation = (
-            re.sub(r"[^\w.=-]+", "-", spec.replace("'", "")).strip("-")
-            for spec in (self.task, self.activation)
+            re.sub(r"[^\w.=-]+", "-", spec.replace("'", "")).strip("-") for spec in (self.task, self.activation)
         )
         return f"{task}-{self.model.name}-{activation}-{self.hash[:8]}-seed{self.seed}"
 

@@ -2,9 +2,11 @@
 
 import itertools
 import re
+import shutil
 import sys
 import xml.etree.ElementTree as ElementTree
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -201,6 +203,23 @@ def test_labels_with_markup_stay_text(tmp_path):
     assert "<script" not in rendered and "<em>" not in rendered and "href" not in rendered
     assert Reader(rendered).rows[1][0] == wild
     assert {len(row) for row in Reader(rendered).rows if row and row[0] in (wild, "a&b")} == {8}
+
+
+def test_a_conclusion_beside_the_results_is_in_the_report(study, tmp_path):
+    beside = Path(shutil.copytree(study, tmp_path / "study")) / "conclusion.md"
+    beside.write_text("**GELU** is [ahead](https://a.example).\n\n<b>Of</b> ![a](https://b.example/c.png) little.\n")
+    write.report([str(beside.parent)], tmp_path, live=False)
+    html, markdown = ((tmp_path / f"report.{kind}").read_text() for kind in ("html", "md"))
+    assert f"\n## Conclusion\n\n{beside.read_text()}\nBy whoever ran the study" in markdown
+    assert '<p><strong>GELU</strong> is <a href="https://a.example">ahead</a>.</p>' in html
+    assert "&lt;b&gt;Of" in html and 'src="https' not in html  # no HTML, and nothing that a page would fetch
+    assert html.index("<h2>Conclusion") < html.index("<h2>Scores") and html.count("<h2>Conclusion") == 1
+    beside.write_bytes(b"\xff")
+    with pytest.raises(KactError, match=r"conclusion.md': it is not UTF-8 text"):
+        write.report([str(beside.parent)], tmp_path)
+    beside.unlink()
+    write.report([str(beside.parent)], tmp_path, ("md",))
+    assert "Conclusion" not in (tmp_path / "report.md").read_text()
 
 
 def test_quick_is_said_before_anything_else():

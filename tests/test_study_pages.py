@@ -36,7 +36,6 @@ def test_the_page_of_a_full_study_is_of_the_rows_that_are_kept_beside_it(name):
     scores = found.partition("\n## Scores\n")[2].partition("\n## ")[0]
     assert len(scores.splitlines()) > 4 and scores in page
     assert f"`kact study run {name}" in page and f"](studies/{name}.md)" in LIST
-    conclusion = (RESULTS / f"studies/rows/{name}/conclusion.md").read_text(encoding="utf-8")
-    assert len(conclusion.split()) > 40 and conclusion in page
+    assert len(content.conclusion.split()) > 40 and f"\n## Conclusion\n\n{content.conclusion}\n" in page
     whole = (RESULTS / f"studies/{name}.html").read_text(encoding="utf-8")
-    assert f"({name}.html)" in page and found.splitlines()[0].lstrip("# ") in whole
+    assert f"({name}.html)" in page and found.splitlines()[0].lstrip("# ") in whole and "<h2>Conclusion</h2>" in whole

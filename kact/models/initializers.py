@@ -3,8 +3,9 @@
 `auto` takes what the activation's own literature advises (`kact.activations.recommended_initializer`): He et al. 2015
 (https://arxiv.org/abs/1502.01852) for units that cut half of their input, Glorot & Bengio 2010 for those that saturate
 on both sides, LeCun for SELU. All three are normal (cut at two standard deviations, as Keras has them), so that a seed
-gives every activation the same draws, scaled: runs are paired in their initial weights too. `torch` is what PyTorch does when nobody asks: U(-1/sqrt(fan_in), 1/sqrt(fan_in)) for
-weights and biases, which most of the published studies used.
+gives every activation the same draws, scaled: runs are paired in their initial weights too. `torch` is what PyTorch
+does when nobody asks: U(-1/sqrt(fan_in), 1/sqrt(fan_in)) for weights and biases, which most of the published studies
+used.
 """
 
 from __future__ import annotations

@@ -84,6 +84,7 @@ class Material:
         compare: the factor whose values are compared.
         score: of the test scores, the one that is compared.
         title, question, source, notes, published, figures, quick: the study's.
+        conclusion: of whoever ran the study, as Markdown; "" where nobody wrote one.
         planned: how many compared runs there are to be; None where nobody said.
         tuned: setting that was chosen on validation, to its candidates.
         within: factors, beside the compared one, for each of whose values it was chosen anew.
@@ -105,6 +106,7 @@ class Material:
     published: tuple[Mapping[str, Any], ...] = ()
     figures: tuple[str, ...] = ()
     quick: bool = False
+    conclusion: str = ""
     planned: int | None = None
     tuned: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     within: tuple[str, ...] = ()

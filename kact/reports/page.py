@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from kact.reports import answer, conditions, figures, interactive, own_rates, tables
@@ -21,6 +22,7 @@ from kact.reports.illustration import Illustration
 from kact.reports.tables import Table
 
 _TEMPLATES = PackageLoader("kact.reports", "templates")
+_WORDS = MarkdownIt("commonmark", {"html": False}).disable("image")  # a page asks nothing of the network
 _TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
 _MARKDOWN = re.compile(r"([\\`*\[\]|~#$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
 
@@ -34,6 +36,7 @@ class Page:
         about: the question, and where the study comes from.
         quick: a banner where the numbers tell nothing; "" otherwise.
         answer: two sentences; a third where a study at several learning rates lets each value have its own.
+        conclusion: of whoever ran the study, as Markdown; "" where nobody wrote one.
         missing: how many runs are not there yet; "" where all are.
         scores, comparisons, own_rates, tuned, over_tasks, conditions: tables.
         tuning, figures: illustrations.
@@ -45,6 +48,7 @@ class Page:
     about: tuple[str, ...]
     quick: str
     answer: tuple[str, ...]
+    conclusion: str
     missing: str
     scores: Table
     comparisons: tuple[Table, ...]
@@ -78,6 +82,7 @@ def compose(found: Findings) -> Page:
         about=tuple(filter(None, (material.question, material.source and f"Source: {material.source}"))),
         quick=conditions.QUICK if material.quick else "",
         answer=tuple(answer.answer(found, own)),
+        conclusion=material.conclusion,
         missing=f"{done:,} of {planned:,} runs are done; this is what they say." if planned and done < planned else "",
         scores=tables.scores(found),
         comparisons=tuple(tables.comparisons(found)),
@@ -111,6 +116,7 @@ def html(page: Page, pictures: Mapping[str, tuple[str, bytes]], *, live: bool) -
 
     return environment.get_template("report.html").render(
         page=page,
+        conclusion=Markup(_WORDS.render(page.conclusion)),
         css=own("report.css"),
         js=own("report.js"),
         pictures={name: _inlined(suffix, content) for name, (suffix, content) in pictures.items()},
@@ -122,10 +128,11 @@ def html(page: Page, pictures: Mapping[str, tuple[str, bytes]], *, live: bool) -
 def markdown(page: Page) -> str:
     """Return the page as Markdown (GitHub's), with the figures beside it in `figures/`."""
     environment = Environment(
-        loader=_TEMPLATES, autoescape=False, finalize=escaped, undefined=StrictUndefined, keep_trailing_newline=True
+        loader=_TEMPLATES, autoescape=False, finalize=_escaped, undefined=StrictUndefined, keep_trailing_newline=True
     )
     rule = {True: "---", False: "---:"}
-    return environment.get_template("report.md").render(page=page, rule=rule.__getitem__)
+    template = environment.get_template("report.md")
+    return template.render(page=page, conclusion=Markup(page.conclusion), rule=rule.__getitem__)
 
 
 def escaped(value: Any) -> str:
@@ -133,6 +140,10 @@ def escaped(value: Any) -> str:
     text = " ".join(str(value).split())
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return _MARKDOWN.sub(r"\\\1", text)
+
+
+def _escaped(value: Any) -> str:
+    return value if isinstance(value, Markup) else escaped(value)
 
 
 def _inlined(suffix: str, content: bytes) -> str:

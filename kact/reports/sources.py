@@ -25,7 +25,7 @@ from kact.studies.study_file import study_names
 from kact.studies.tune import choose_settings
 
 _TOLD = 8  # names in an error
-DATABASE, STUDY, EXPERIMENT = "results.sqlite", "study.toml", "experiment.toml"
+DATABASE, STUDY, EXPERIMENT, CONCLUSION = "results.sqlite", "study.toml", "experiment.toml", "conclusion.md"
 
 
 def gather(names: Sequence[str], runs: str | Path = "runs") -> Material:
@@ -120,6 +120,7 @@ def of_study(folder: Path) -> Material:
         published=tuple(study.published),
         figures=tuple(study.figures),
         quick=study.quick,
+        conclusion=_conclusion(folder / CONCLUSION),
         planned=study.run_count("compare"),
         tuned={} if study.tune is None else study.tune.grid,
         within=() if study.tune is None else study.tune.within,
@@ -127,6 +128,14 @@ def of_study(folder: Path) -> Material:
         chosen={} if study.tune is None else {key(group): one for group, one in choose_settings(study, rows).items()},
         folders={row.path: folder / row.path for row in rows},
     )
+
+
+def _conclusion(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8").strip() if file.is_file() else ""
+    except (OSError, UnicodeDecodeError) as error:
+        why = "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else error.strerror
+        raise KactError(f"Cannot read '{file}': {why}.", "Mend it, or move it away.") from None
 
 
 def of_runs(folders: Sequence[Path]) -> list[Material]:
