@@ -266,6 +266,25 @@ def test_shards_merge_to_the_whole_study(tmp_path, tune):
     assert nothing.done == []
 
 
+def test_parts_of_different_data_are_not_merged(tmp_path):
+    study = small_study(tmp_path, seeds=3, activations=("relu", "elu", "mish"))
+
+    def of(data):
+        def score(job):
+            made = trained(job.experiment)
+            provenance = {"provenance": {"data": data}}
+            return None if job.prepare else dataclasses.replace(made, metrics=made.metrics | provenance)
+
+        return score
+
+    parts = [tmp_path / f"part{number}" for number in (1, 2)]
+    for number, part in enumerate(parts, 1):
+        run_study(study, part, PoolHere(of(f"{number}" * 64)), shard=Shard(number, 2))
+    with pytest.raises(KactError, match=r"part2' and '.*part1' hold runs of the task 'digits' that saw different data"):
+        merge_studies(tmp_path / "merged", parts)
+    assert not (tmp_path / "merged").exists()
+
+
 def test_each_run_is_tracked_where_that_is_asked_for(tmp_path, capsys):
     pytest.importorskip("tensorboard")
     rows = run_study(small_study(tmp_path, seeds=1, activations=("relu",)), tmp_path / "out", track="tensorboard")

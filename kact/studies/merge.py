@@ -25,7 +25,7 @@ def merge_studies(out: Path, parts: Sequence[Path]) -> int:
         How many rows came to `out`.
 
     Raises:
-        KactError: if a part is none, or one of another study, or something cannot be read or written.
+        KactError: if a part is none, one of another study or of other data, or something cannot be read or written.
     """
     if not parts:
         raise KactError("There is nothing to merge.", "Give the directories of the parts.")
@@ -39,6 +39,7 @@ def merge_studies(out: Path, parts: Sequence[Path]) -> int:
             )
         if source.is_running():
             raise KactError(f"The study in '{source.path}' is running.", "Wait for it, or stop it: kact study stop")
+    _check_data(sources)
     seeds = tuple(dict.fromkeys(seed for study in studies for seed in study.seeds))
     target, added = StudyDirectory(out), 0
     with target.opened(studies[0].replace(seeds=seeds)):
@@ -51,6 +52,23 @@ def merge_studies(out: Path, parts: Sequence[Path]) -> int:
                 target.table.add(row)
                 added += 1
     return added
+
+
+def _check_data(parts: Sequence[StudyDirectory]) -> None:
+    """Refuse parts whose runs of one task saw different data, such as two machines' copies of it."""
+    seen: dict[tuple[str, str], tuple[str, Path]] = {}
+    for part in parts:
+        for row in part.table.rows():
+            data = (row.metrics or {}).get("provenance", {}).get("data")
+            if not data:
+                continue
+            task = str(row.experiment.get("task")), str(row.experiment.get("data", ""))
+            before, where = seen.setdefault(task, (data, part.path))
+            if before != data:
+                raise KactError(
+                    f"'{part.path}' and '{where}' hold runs of the task {task[0]!r} that saw different data.",
+                    "Run one of them again on the other's data; `kact report` of each says what it is of.",
+                )
 
 
 def _copy(source: Path, target: Path) -> None:
