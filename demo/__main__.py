@@ -60,7 +60,7 @@ def start(host: str, port: int, runs: Sequence[Path], results: Sequence[Path], q
 
     from demo import app, serving, uploads
     from demo.models import BOX, Catalogue
-    from demo.results import DOCS, find_reports
+    from demo.results import HOUSE, find_reports
 
     catalogue = Catalogue([BOX, *runs])
 
@@ -72,7 +72,7 @@ def start(host: str, port: int, runs: Sequence[Path], results: Sequence[Path], q
         facts = {"status": "ready" if ready else "loading", "models": len(usable), "loaded": loaded, "broken": broken}
         return JSONResponse(facts, 200 if ready else 503)
 
-    page = app.build(catalogue, find_reports([DOCS, *results]))
+    page = app.build(catalogue, find_reports([*results, *HOUSE]))
     try:
         page.launch(
             server_name=host,

@@ -1,6 +1,6 @@
 """The layout of the page, and which view each button calls.
 
-`build(Catalogue([BOX]), find_reports([DOCS]))` returns the Gradio blocks; `demo.__main__` serves them.
+`build(Catalogue([BOX]), find_reports(HOUSE))` returns the Gradio blocks; `demo.__main__` serves them.
 """
 
 from __future__ import annotations
@@ -138,14 +138,14 @@ def _tweets(catalogue: Catalogue) -> None:
     )
     with gr.Row():
         keys = gr.Dropdown(
-            choices, value=_first(choices, "tweets-relu"), multiselect=True, max_choices=views.MOST_TAGGERS,
+            choices, value=_first(choices, "tweets-relu", "tweets-gelu"), multiselect=True, max_choices=views.MOST_TAGGERS,
             label="Models, one or two", scale=3,
         )  # fmt: skip
         shown = gr.Checkbox(label="Show probabilities", scale=1, min_width=160)
     button = gr.Button("Tag", variant="primary")
     gr.Examples([[one] for one in TWEETS], text, label="Examples", cache_examples=False)
     answer = _html(
-        _hint("Each token gets its part of speech. Choose two models to see where they differ."), elem_id="tagged"
+        _hint("Each token gets its part of speech, and where two models differ is marked."), elem_id="tagged"
     )
     with gr.Accordion("As tab-separated values, to copy", open=False):
         table = gr.Textbox(label="Tab-separated values", lines=6, max_lines=16, interactive=False, buttons=["copy"])
@@ -183,6 +183,9 @@ def _activations() -> None:
         page, found = views.curve_page(given, left, right), knobs.knobs(given)
         return [page, *_updates(found, len(sliders))]
 
+    def refused(words: str) -> list[Any]:
+        return [_refusal(words), *[gr.skip()] * len(sliders)]
+
     def turned(number: int) -> Any:
         def change(given: list[str], value: float) -> Any:
             found = knobs.knobs(given)
@@ -191,7 +194,7 @@ def _activations() -> None:
         return bounded(change)
 
     for event in (specs.change, low.release, high.release):
-        event(bounded(answered), [specs, low, high], [answer, *sliders], show_progress="hidden", **_PRIVATE)
+        event(bounded(answered, refused), [specs, low, high], [answer, *sliders], show_progress="hidden", **_PRIVATE)
     for number, slider in enumerate(sliders):  # what changes the specs draws them anew
         slider.release(turned(number), [specs, slider], specs, show_progress="hidden", **_PRIVATE)
 

@@ -19,6 +19,7 @@ from urllib.parse import unquote
 from kact import KactError
 
 DOCS = Path(__file__).parents[1] / "docs" / "results"
+HOUSE = [DOCS / "studies/lenet-activations.md", DOCS / "studies", DOCS]  # the README's answer first, the list late
 MOST_REPORTS = 100
 LARGEST_BYTES = 2 * 2**20  # of a text; figures likewise
 _KINDS = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".svg": "image/svg+xml"}
@@ -41,21 +42,23 @@ class Report:
     root: Path
 
 
-def find_reports(folders: Sequence[str | Path]) -> dict[str, Report]:
-    """Return the reports in some folders by label: each Markdown file in them, and `report.md` of the studies below.
+def find_reports(places: Sequence[str | Path]) -> dict[str, Report]:
+    """Return reports by label: files, and of folders each Markdown file, and `report.md` of the studies below.
 
-    A label is the title, said to be of a quick form where it is one; where several are alike, the study's folder too.
+    A report keeps the first of its places. A label is the title, said to be of a quick form where it is one; where several are alike, the study's folder too.
     """
-    found: list[Report] = []
-    for folder in map(Path, folders):
-        files = sorted(folder.glob("*.md"))
+    found: dict[Path, Report] = {}
+    for place in map(Path, places):
+        files = [place] if place.is_file() else sorted(place.glob("*.md"))
         for depth in range(1, _DEEPEST + 1):
-            files += sorted(folder.glob("*/" * depth + "report.md"))
+            files += sorted(place.glob("*/" * depth + "report.md"))
+        folder = place.parent if place.is_file() else place
         root = folder.parent if folder == DOCS else folder  # docs/figures is beside it
-        found += [Report(_title(file), file, root) for file in files[: MOST_REPORTS - len(found)]]
-    titles = [one.title for one in found]
+        for file in files[: MOST_REPORTS - len(found)]:
+            found.setdefault(file, Report(_title(file), file, root))
+    titles = [one.title for one in found.values()]
     labelled: dict[str, Report] = {}
-    for one in found:
+    for one in found.values():
         label = one.title if titles.count(one.title) == 1 else f"{one.title} · {_name(one.path)}"
         unused, number = label, 2
         while unused in labelled:

@@ -140,14 +140,6 @@ def press_tag(page, answer):
         answer.wait_for()
 
 
-def choose(page, label, words):
-    """Add an entry to a list that takes several."""
-    box = page.get_by_label(label)
-    box.click()
-    page.get_by_role("option", name=words).first.click()
-    box.blur()
-
-
 def test_a_picture_is_looked_at_by_two_networks_side_by_side(visit):
     page, _ = visit
     send(page, "ship.png", png(pictures.drawings()["ship"]))
@@ -235,7 +227,8 @@ def test_tweets_are_tagged_with_a_legend(visit):
         "so cool <script>window.hacked=1</script> ${window.hacked=1} {{7*7}}\nשלום he is"
     )
     press_tag(page, page.locator("#tagged .kact-token").first)
-    assert page.locator("#tagged .kact-line").count() == 2
+    assert page.locator("#tagged .kact-card").count() == 2  # the page opens on two taggers
+    assert page.locator("#tagged .kact-line").count() == 4
     assert page.locator("#tagged .kact-legend").get_by_text("adverb").count() == 1
     assert page.locator("#tagged bdi", has_text="7*7").count() or page.locator("#tagged bdi", has_text="7").count()
     assert page.evaluate("window.hacked") is None
@@ -247,7 +240,6 @@ def test_two_taggers_show_where_they_differ_and_how_sure_they_are(visit):
     page.locator("#tweet textarea").fill(
         "ikr smh he asked fir yo last name so he can add u on fb lololol\nwanna go tho af lowkey"
     )
-    choose(page, "Models, one or two", "tweets · gelu")
     page.get_by_label("Show probabilities").check()
     press_tag(page, page.locator("#tagged .kact-token .kact-number").nth(39))  # the choice alone shows no numbers
     assert page.locator("#tagged .kact-card").count() == 2
@@ -289,6 +281,12 @@ def test_activations_are_typed_and_turned(visit):
     assert page.locator("#curves .kact-card h3").all_inner_texts() == ["relu", "mish", "elu"]
     box = page.get_by_label("Activations, up to five")
     box.click()
+    box.fill("eluu")
+    box.press("Enter")
+    page.locator("#curves").get_by_role("alert").filter(has_text="Did you mean 'elu'").wait_for()
+    assert page.locator(".toast-body").count() == page.locator("#curves svg").count() == 0
+    box.press("Backspace")
+    page.locator("#curves svg").wait_for()
     box.fill("leaky_relu(negative_slope=0.3)")
     box.press("Enter")
     page.locator("#curves h3", has_text="leaky_relu(negative_slope=0.3)").wait_for()
