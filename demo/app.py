@@ -138,8 +138,8 @@ def _tweets(catalogue: Catalogue) -> None:
     )
     with gr.Row():
         keys = gr.Dropdown(
-            choices, value=_first(choices, "tweets-relu", "tweets-gelu"), multiselect=True, max_choices=views.MOST_TAGGERS,
-            label="Models, one or two", scale=3,
+            choices, value=_first(choices, "tweets-relu", "tweets-gelu"), label="Models, one or two", scale=3,
+            multiselect=True, max_choices=views.MOST_TAGGERS,
         )  # fmt: skip
         shown = gr.Checkbox(label="Show probabilities", scale=1, min_width=160)
     button = gr.Button("Tag", variant="primary")

@@ -45,7 +45,8 @@ class Report:
 def find_reports(places: Sequence[str | Path]) -> dict[str, Report]:
     """Return reports by label: files, and of folders each Markdown file, and `report.md` of the studies below.
 
-    A report keeps the first of its places. A label is the title, said to be of a quick form where it is one; where several are alike, the study's folder too.
+    A report keeps the first of its places. A label is the title, said to be of a quick form where it is one; where
+    several are alike, the study's folder too.
     """
     found: dict[Path, Report] = {}
     for place in map(Path, places):
