@@ -94,14 +94,14 @@ def parse_train(arguments: Sequence[str], program: str) -> tuple[Experiment, Tra
         SystemExit: 0 after `--help`, 2 for an unknown or malformed flag.
     """
     flags.check_words(arguments)
-    rest, config = _take(list(arguments), "--config")
+    rest, config = _take([_dashed(word) for word in arguments], "--config")
     given = _read_config(config) if config is not None else {}
     if _peek(rest, "--continue-from") is not None and config is None:
         given = _read_config(str(Path(_peek(rest, "--continue-from") or "") / "experiment.toml"))
     sizes = _model(rest, given)
     kind = type(sizes)
     defaults = {**given, "model": kind.name}
-    defaults["batch_norm"] = given.get("batch_norm", habitual_batch_norm(_peek(rest, "--model") or sizes))
+    defaults["batch_norm"] = given.get("batch_norm", habitual_batch_norm(_peek(rest, "--model") or given.get("model") or sizes))
     if not given:
         defaults["task"] = kind.task
     defaults |= {field.name: getattr(sizes, field.name) for field in dataclasses.fields(kind)}
@@ -188,6 +188,12 @@ def _read_config(path: str) -> dict[str, Any]:
     path = str(config_path(path))
     Experiment.load(path)  # complains of anything unusable, with the file's name
     return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def _dashed(word: str) -> str:
+    """Return a flag as it is spelled in --help; `--batch_size` is one too."""
+    name, joined, value = word.partition("=")
+    return name.replace("_", "-") + joined + value if name.startswith("--") else word
 
 
 def _take(arguments: list[str], flag: str) -> tuple[list[str], str | None]:

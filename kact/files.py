@@ -21,6 +21,7 @@ DAMAGED_ARRAYS = (
     zipfile.BadZipFile, zlib.error, tokenize.TokenError,
 )  # fmt: skip
 _SILENT_SECONDS = 10.0  # that somebody waits without being told for what
+_LOOKED_SECONDS = 1.0  # in which whoever only looks whether a lock is free lets go of it again
 _log = logging.getLogger("kact")
 
 
@@ -127,7 +128,7 @@ def held(folder: Path, busy: KactError) -> Iterator[None]:
 
     Args:
         folder: made where it is not there.
-        busy: raised at once where another process has it.
+        busy: raised where another process has it for longer than a look takes.
 
     Raises:
         KactError: `busy`, or one that says why the folder cannot be written.
@@ -136,11 +137,15 @@ def held(folder: Path, busy: KactError) -> Iterator[None]:
 
     with explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(folder / ".lock", timeout=0)
+        lock = filelock.FileLock(folder / ".lock", timeout=_LOOKED_SECONDS)
         try:
             lock.acquire()
         except filelock.Timeout:
             raise busy from None
+        except NotImplementedError:
+            raise KactError(
+                f"'{folder}' is on a file system that knows no locks.", "Choose a folder on another one."
+            ) from None
     try:
         yield
     finally:

@@ -16,10 +16,9 @@ from kact.spec import Literal, Spec, bind, canonical, choose, parse_spec
 if TYPE_CHECKING:
     import keras
 
+_CLIPPING = ("clipnorm", "clipvalue", "global_clipnorm")
 _COMMON: dict[str, Literal] = {
-    "clipnorm": None,
-    "clipvalue": None,
-    "global_clipnorm": None,
+    **dict.fromkeys(_CLIPPING),
     "use_ema": False,
     "ema_momentum": 0.99,
 }
@@ -89,6 +88,9 @@ def canonical_optimizer(text: str) -> str:
         KactError: for an unknown optimizer, or a parameter that it does not have or that is out of range.
     """
     spec, parameters = _resolve(text)
+    clipped = [key for key, value in spec.options if key in _CLIPPING and value is not None]
+    if len(clipped) > 1:
+        raise KactError(f"The optimizer {spec.name!r} clips gradients in one way: {' or '.join(clipped)}.", "Take one.")
     for key, value in bind(spec, parameters, "optimizer").items():
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if number and key in _SHARES and not 0 <= value < 1:  # type: ignore[operator]

@@ -176,8 +176,10 @@ def _like(value: Literal, default: Literal, argument: str) -> Literal:
             return value
         raise KactError.parameter(argument, value, "True or False")
     if default is None:
-        if value is None or number:
-            return value
+        if value is None:
+            return None
+        if number:
+            return float(value)  # type: ignore[arg-type]
         raise KactError.parameter(argument, value, "a number or None")
     if isinstance(default, str):
         if isinstance(value, str):

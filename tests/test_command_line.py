@@ -149,6 +149,21 @@ def test_a_preset_by_its_name_with_a_size_changed(tmp_path):
     )
 
 
+def test_a_file_of_a_preset_means_what_it_does_elsewhere(tmp_path):
+    file = tmp_path / "small.toml"
+    file.write_text('task = "cifar10"\nmodel = "cifar-small"\n')
+    read, _ = parse_train(["--config", str(file)], "kact train")
+    assert read == Experiment.load(file) and not read.batch_norm
+    of_another, _ = parse_train(["--config", str(file), "--model", "cnn"], "kact train")
+    assert of_another.batch_norm
+
+
+def test_a_flag_with_underscores_is_that_flag(trained):
+    dashed, _ = parse_train(["--continue-from", str(trained), "--epochs", "9"], "kact train")
+    lower, options = parse_train([f"--continue_from={trained}", "--epochs", "9"], "kact train")
+    assert lower == dashed and str(options.continue_from) == str(trained)
+
+
 @pytest.mark.parametrize("model", MODELS)
 def test_a_model_alone_is_trained_on_a_task_that_fits_it(model):
     experiment, _ = parse_train(["--model", model], "kact train")

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from kact import optimizers
+from kact.errors import KactError
 
 
 @pytest.mark.parametrize("name", [*optimizers.OPTIMIZERS, *optimizers.SHORTHANDS])
@@ -30,12 +31,18 @@ def test_each_optimizer_goes_downhill_and_takes_each_of_its_parameters(name):
         ("momentum", "sgd(momentum=0.9)"),
         ("momentum(momentum=0.5)", "sgd(momentum=0.5)"),
         ("sgd(momentum=0)", "sgd"),
-        ("adam(global_clipnorm=1)", "adam(global_clipnorm=1)"),
+        ("adam(global_clipnorm=1)", "adam(global_clipnorm=1.0)"),
         ("adamw(weight_decay=0.1, beta_2=0.95)", "adamw(weight_decay=0.1, beta_2=0.95)"),
     ],
 )
 def test_canonical_optimizers(spec, expected):
     assert optimizers.canonical_optimizer(spec) == expected
+
+
+def test_gradients_are_clipped_in_one_way():
+    with pytest.raises(KactError, match=r"'sgd' clips gradients in one way: clipvalue or clipnorm.\nTake one"):
+        optimizers.canonical_optimizer("sgd(clipvalue=0.5, clipnorm=1.0)")
+    assert optimizers.canonical_optimizer("sgd(clipvalue=0.5, clipnorm=None)") == "sgd(clipvalue=0.5)"
 
 
 def rates(spec, epochs, steps, peak=0.1):

@@ -9,12 +9,14 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tomli_w
+from filelock import FileLock
 
 from kact.__main__ import main as kact
 from kact.checkpoint import Checkpoint
@@ -208,6 +210,16 @@ def test_a_second_process_is_refused_until_the_first_is_gone(tmp_path):
     os.kill(first.pid, signal.SIGKILL)
     first.join()
     assert run(SMALL, out=tmp_path).metrics["status"] == "finished"
+
+
+def test_a_look_at_whether_it_runs_keeps_no_process_from_beginning(tmp_path):
+    folder = tmp_path / SMALL.label
+    folder.mkdir()
+    look = FileLock(folder / ".lock", thread_local=False)
+    look.acquire()
+    threading.Timer(0.1, look.release).start()
+    with RunDirectory(folder).opened(SMALL):
+        pass
 
 
 def test_an_unwritable_place_is_named(tmp_path):

@@ -148,6 +148,7 @@ TWICE = 'compare = "activation"\n[base]\ntask = "digits"\n[grid]\nactivation = [
         (FILE + '[[zip]]\nactivation = ["elu"]\n', r"'activation' is given twice"),
         (FILE + "[tune]\nseeds = 2\n", r"\[tune\] has nothing to choose"),
         (FILE + '[tune]\nl2 = [0.1]\nwithin = ["task"]\n', r"'within'.*activation"),
+        (FILE + "[tune]\nl2 = [0.1]\nseeds = [5, 2]\n", r"seed 2 is both tuned with and compared"),
         (
             FILE.replace("epochs = 4", 'epochs = 4\ntrain_on = "train+validation"\nkeep = "last"')
             + "[tune]\nl2 = [0.1]\n",
@@ -218,6 +219,13 @@ def test_the_best_on_validation_is_chosen_for_each_activation():
     rows = [row("relu", rate, score) for rate, score in ((0.1, 0.5), (0.2, 0.7), (0.3, 0.6))]
     rows += [row("mish", rate, score) for rate, score in ((0.1, 0.9), (0.2, 0.7), (0.3, 0.6))]
     assert choose_settings(tuned(), rows) == {("relu",): {"learning_rate": 0.2}, ("mish",): {"learning_rate": 0.1}}
+
+
+def test_the_order_in_which_the_file_names_its_factors_changes_no_choice():
+    rows = [row("relu", rate, score) for rate, score in ((0.1, 0.5), (0.2, 0.7), (0.3, 0.6))]
+    turned = tuned().replace(grid={"batch_norm": [False], "activation": ["relu", "mish"]})
+    assert choose_settings(turned, rows) == choose_settings(tuned(), rows)
+    assert choose_settings(turned, rows)[("relu",)] == {"learning_rate": 0.2}
 
 
 def test_what_diverged_failed_or_is_missing_is_never_chosen():

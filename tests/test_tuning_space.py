@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from kact.command_line import parse_train
 from kact.errors import KactError
 from kact.experiment import Experiment
 from kact.models import LeNet
@@ -156,6 +157,15 @@ def test_flags_win_over_the_file_and_the_file_over_what_is_usual(tmp_path):
     plan, _ = parse_tune(["--space", str(file), "--epochs", "3", "--trials", "2"])
     assert (plan.tuner, plan.trials, plan.base.epochs, plan.base.l2) == ("random", 2, 3, 0.1)
     assert plan.space.entries == {"dropout": Range(0.0, 0.2, zero=0.25), "width": Range(0.5, 2.0)}
+
+
+@pytest.mark.parametrize("task", ["cifar", "cifar10", "stl10"])
+def test_another_task_leaves_a_files_model_as_training_does(task, tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text('task = "cifar10"\nmodel = "cifar-small"\n')
+    plan, _ = parse_tune(["--config", str(file), "--task", task])
+    trained, _ = parse_train(["--config", str(file), "--task", task], "kact train")
+    assert (plan.base.task, plan.base.model, plan.base.batch_norm) == (trained.task, trained.model, trained.batch_norm)
 
 
 @pytest.mark.parametrize(

@@ -91,8 +91,6 @@ def make_plan(options: TuneOptions) -> Plan:
     given = dict(said.experiment)
     if options.config is not None:
         given |= _read_config(options.config)
-    if options.task is not None and options.model is None and options.task != given.get("task", options.task):
-        given.pop("model", None)  # another task's
     for name in ("task", "data", "model", "activation", "epochs", "train_examples", "seed"):
         value = getattr(options, name)
         if value is not None:

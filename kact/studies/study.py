@@ -259,6 +259,11 @@ class Study:
                 "Tuning runs cannot have a length of their own where lengths are compared.",
                 "Take epochs out of [tune], or out of [grid] and [[zip]].",
             )
+        if self.tune is not None and (both := sorted(set(self.seeds) & set(self.tune.seeds))):
+            raise KactError(
+                f"The seed {both[0]} is both tuned with and compared: its runs would be chosen by, and then judged.",
+                "Give [tune] other seeds, or none: they are then counted from 1000.",
+            )
         for name in self.tune.within if self.tune else ():
             choose(name, self.factors, {}, "within", "Name a factor of [grid] or [[zip]].")
 

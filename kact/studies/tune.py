@@ -97,8 +97,7 @@ def choose_settings(study: Study, rows: Iterable[ResultRow]) -> dict[Group, dict
         best: tuple[float, float] | None = None
         chosen[group] = None
         for candidate in tune.candidates():
-            keys = [(*cell.items(), *candidate.items(), seed) for cell in members for seed in tune.seeds]
-            found = [scores.get(key) for key in keys]
+            found = [scores.get((_set_of(cell | candidate), seed)) for cell in members for seed in tune.seeds]
             whole = [one for one in found if one is not None]
             if len(whole) < len(found):
                 continue
@@ -108,14 +107,22 @@ def choose_settings(study: Study, rows: Iterable[ResultRow]) -> dict[Group, dict
     return chosen
 
 
-def _validation_scores(study: Study, rows: Iterable[ResultRow]) -> dict[Group, tuple[float, float]]:
-    """Return (what is minimised, loss) of each tuning run that finished, by its cell's items and its seed."""
-    found: dict[Group, tuple[float, float]] = {}
+_Settings = frozenset[tuple[str, Any]]
+
+
+def _set_of(cell: Mapping[str, Any]) -> _Settings:
+    """Return the settings of a cell, whatever the order in which its study's file names them."""
+    return frozenset(cell.items())
+
+
+def _validation_scores(study: Study, rows: Iterable[ResultRow]) -> dict[tuple[_Settings, int], tuple[float, float]]:
+    """Return (what is minimised, loss) of each tuning run that finished, by its cell's settings and its seed."""
+    found: dict[tuple[_Settings, int], tuple[float, float]] = {}
     for row in rows:
         loss, accuracy = row.score("validation", "loss"), row.score("validation", "accuracy")
         if row.stage == "tune" and row.status == "finished" and loss is not None and accuracy is not None:
             by_loss = row.experiment.get("monitor") == "loss"
-            found[(*row.cell.items(), row.seed)] = (loss if by_loss else -accuracy, loss)
+            found[_set_of(row.cell), row.seed] = (loss if by_loss else -accuracy, loss)
     return found
 
 
