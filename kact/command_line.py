@@ -101,7 +101,8 @@ def parse_train(arguments: Sequence[str], program: str) -> tuple[Experiment, Tra
     sizes = _model(rest, given)
     kind = type(sizes)
     defaults = {**given, "model": kind.name}
-    defaults["batch_norm"] = given.get("batch_norm", habitual_batch_norm(_peek(rest, "--model") or given.get("model") or sizes))
+    named = _peek(rest, "--model") or given.get("model") or sizes
+    defaults["batch_norm"] = given.get("batch_norm", habitual_batch_norm(named))
     if not given:
         defaults["task"] = kind.task
     defaults |= {field.name: getattr(sizes, field.name) for field in dataclasses.fields(kind)}

@@ -102,9 +102,14 @@ def to_eight_bit(image: Image.Image) -> Image.Image:
     """Return an image of 8 bits a channel and without transparency, ready for `convert("L")` or `convert("RGB")`."""
     from PIL import Image
 
-    if image.mode.startswith(("I", "F")):  # 16 or 32 bits a pixel: stretch what is there over 0-255
+    if image.mode.startswith(("I", "F")):
         values = np.asarray(image, np.float64)
-        top = 65535.0 if image.mode.startswith("I") and values.max(initial=0) > 255 else 255.0
+        if image.mode.startswith("I;16"):  # as cameras and scanners write: its whole range, however dark it is
+            top = 65535.0
+        elif image.mode == "F":
+            top = 1.0 if np.nan_to_num(values).max(initial=0) <= 1 else 255.0  # by either custom
+        else:  # 32 bits, of which files seldom use more than 8 or 16
+            top = 65535.0 if values.max(initial=0) > 255 else 255.0
         return Image.fromarray(np.clip(np.nan_to_num(values) * (255.0 / top), 0, 255).astype(np.uint8))
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         over = image.convert("RGBA")

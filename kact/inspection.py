@@ -87,7 +87,7 @@ def _feature_maps(run: Run, paths: Sequence[str | Path], test: int, layer: str |
             f"The layer {name!r} has no maps: its outputs are {_sides(maps.shape[1:])}.",
             "Choose a convolution, its activation or its pooling; `kact inspect RUN` lists the layers.",
         )
-    rows = probabilities(np.asarray(predictor.model.predict_on_batch(stored)), run.experiment.loss)
+    rows = probabilities(predictor.outputs_of(stored), run.experiment.loss)
     captions, right = [], []
     for row, truth in zip(rows, truths, strict=True):
         best = int(row.argmax())

@@ -23,6 +23,8 @@ from kact.model_file import read_model
 from kact.runs import Run
 from kact.tasks import Split, TaggingTask, Task, get_record, load_task
 
+_BATCH = 256
+
 if TYPE_CHECKING:
     import keras
     from PIL import Image
@@ -172,6 +174,8 @@ class Predictor:
         gold, _ = read_tagged(Path(file))
         names = self.task.labels
         row = {tag: index for index, tag in enumerate(names)}
+        if self.task.input == "words" and not any(tag in row for tags in gold.tags for tag in tags):
+            raise KactError(f"No tag in '{file}' is one that the run knows.", f"It knows {', '.join(names)}.")
         split, outputs = self._outputs(gold.tokens, [[row.get(tag, len(row)) for tag in tags] for tags in gold.tags])
         unknown = Counter(tag for tags in gold.tags for tag in tags if tag not in row)
         of_sentences = tag_scores(outputs, split, unknown)
@@ -217,8 +221,7 @@ class Predictor:
             KactError: if the run's model tags words, or its data is missing.
         """
         stored, truths = self.test_images(count)
-        outputs = np.asarray(self.model.predict_on_batch(stored))
-        rows = losses.probabilities(outputs, self.run.experiment.loss)
+        rows = losses.probabilities(self.outputs_of(stored), self.run.experiment.loss)
         return [(self._named(row), truth) for row, truth in zip(rows, truths, strict=True)]
 
     def test_images(self, count: int) -> tuple[np.ndarray, list[str]]:
@@ -242,8 +245,20 @@ class Predictor:
             KactError: as `predict`.
         """
         self._expect_images()
-        prepared = np.stack([self.prepare(image) for image in images])  # (n, height, width, channels)
-        return np.asarray(self.model.predict_on_batch(prepared))
+        parts = [
+            self.outputs_of(np.stack([self.prepare(image) for image in images[start : start + _BATCH]]))
+            for start in range(0, len(images), _BATCH)
+        ]
+        return np.concatenate(parts)
+
+    def outputs_of(self, stored: np.ndarray) -> np.ndarray:
+        """Return what the network puts out for images in stored units, `(n, classes)`, in batches that memory holds.
+
+        Args:
+            stored: float32, `(n, height, width, channels)`; at least one.
+        """
+        batches = (stored[start : start + _BATCH] for start in range(0, len(stored), _BATCH))
+        return np.concatenate([np.asarray(self.model.predict_on_batch(batch)) for batch in batches])
 
     def feature_maps(
         self, images: Sequence[str | Path | Image.Image], layer: str | None = None

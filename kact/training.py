@@ -172,7 +172,11 @@ class Training:
         """Score the kept weights on every split, save them, and write the run's metrics."""
         checkpoint, directory = self.checkpoint, self.directory
         kept = self.take_kept()
+        stopped = self.stopped
         scores, inference_seconds = self._final_scores() if kept else (dict.fromkeys(_SPLITS), None)
+        if any(one is not None and not math.isfinite(one["loss"]) for one in scores.values()):
+            stopped, kept = "diverged", []  # by its last step, which neither another one nor validation saw
+            scores, inference_seconds = dict.fromkeys(_SPLITS), None
         if kept:
             with atomic(directory.path / "model.keras") as temporary:
                 self._inference_model(kept).save(temporary)
@@ -184,11 +188,11 @@ class Training:
                 self.data.vocabulary.save(temporary)
         directory.finish(
             {
-                "status": "diverged" if self.stopped == "diverged" else "finished",
-                "stopped_by": self.stopped,
+                "status": "diverged" if stopped == "diverged" else "finished",
+                "stopped_by": stopped,
                 "epochs": len(checkpoint.history),
                 "best_epoch": checkpoint.best_epoch,
-                "kept_epoch": len(checkpoint.history) if self._keeps_last else checkpoint.best_epoch,
+                "kept_epoch": len(checkpoint.history) if kept and self._keeps_last else checkpoint.best_epoch,
                 **scores,
                 "timing": self._timing(inference_seconds),
                 "task": {

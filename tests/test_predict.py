@@ -55,6 +55,19 @@ def test_any_mode_is_read(predictor, mode):
 def test_sixteen_bits_are_brought_to_eight(predictor):
     wide = Image.fromarray(np.full((8, 8), 65535, "uint16"))
     assert predictor.prepare(wide).max() == pytest.approx(255)
+    dark = Image.fromarray(np.full((8, 8), 250, "uint16"))
+    assert predictor.prepare(dark).max() <= 1  # and not as if these were 8 of 8 bits
+    half = Image.fromarray(np.full((8, 8), 0.5, "float32"))
+    assert predictor.prepare(half).max() == pytest.approx(127, abs=1)
+
+
+def test_many_images_go_through_the_network_in_parts(predictor, monkeypatch):
+    sizes, whole = [], predictor.model.predict_on_batch
+    monkeypatch.setattr(predictor.model, "predict_on_batch", lambda batch: sizes.append(len(batch)) or whole(batch))
+    black, white = Image.new("L", (8, 8)), Image.new("L", (8, 8), "white")
+    found = predictor.outputs([black] * 299 + [white])
+    assert sizes == [256, 44] and found.shape == (300, 10)
+    np.testing.assert_allclose(found[[0, -1]], predictor.outputs([black, white]), rtol=1e-4, atol=1e-5)
 
 
 def test_transparent_is_white(predictor):

@@ -46,6 +46,8 @@ def test_predict_labels_test_images_beside_their_true_labels(trained, capsys):
     assert predict(trained, "--test", "2", "--json") == 0
     records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [record["truth"] for record in records] == [str(truth) for truth in truths[:2]]
+    assert predict(trained, "--text", "hi", "--test", "2") == 2
+    assert "tag words" in (said := capsys.readouterr().err) and "labels images" in said
     assert predict(trained, "--test", "-1") == 2 and "at least 1" in capsys.readouterr().err
 
 

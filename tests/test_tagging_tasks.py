@@ -72,7 +72,8 @@ def test_windows_line_ends_a_byte_order_mark_and_blank_lines():
         ("a\tN\n".encode("utf-16"), ["Line 1", "mine.txt", "not UTF-8"]),
         (b"a\t\n", ["Line 1", "empty tag"]),
         (b" \tN\n", ["Line 1", "empty token"]),
-        (b"a\tN\n\nb\tV\n", ["only 2 sentences", "at least 3"]),
+        (b"a\tN\n\nb\tV\n", ["only 2 sentences", "at least 4"]),
+        (b"a\tN\n\nb\tV\n\nc\tN\n", ["only 3 sentences", "at least 4", "test and validation"]),
         (b"a\tN\n\nb\tN\n\nc\tN\n\nd\tN\n", ["one tag only", "'N'"]),
     ],
 )
@@ -82,6 +83,13 @@ def test_what_cannot_be_used_is_named(tmp_path, content, words):
         load_task("tagged_file", data=str(tmp_path / "mine.txt"))
     assert all(word in str(caught.value) for word in words), str(caught.value)
     assert len(str(caught.value).splitlines()) <= 2
+
+
+def test_parts_of_which_training_knows_no_tag_are_refused(tmp_path):
+    (tmp_path / "train.txt").write_text(text_of(sentences(20)))
+    (tmp_path / "test.txt").write_text("a\tX1\n\nb\tX2\n")
+    with pytest.raises(KactError, match=r"No tag of 'tagged_file.*'s test sentences"):
+        load_task("tagged_file", data=str(tmp_path))
 
 
 def test_places_that_hold_nothing(tmp_path):

@@ -231,6 +231,14 @@ def test_a_run_without_validation_that_diverges_is_a_result(tmp_path):
     assert finished.diverged and finished.metrics["test"] is None and finished.metrics["kept_epoch"] == 0
 
 
+def test_weights_that_break_in_the_very_last_step_are_a_run_that_diverged(tmp_path):
+    once = BOTH.replace(optimizer="sgd", learning_rate=1e38, epochs=1, train_examples=200, batch_size=200)
+    finished = run(once, out=tmp_path)
+    assert finished.diverged and finished.metrics["stopped_by"] == "diverged" and finished.metrics["epochs"] == 1
+    assert finished.metrics["test"] is None and not (finished.path / "model.keras").exists()
+    assert run(once, out=tmp_path).metrics == finished.metrics
+
+
 def test_more_examples_a_batch_than_there_are(tmp_path):
     with pytest.raises(KactError, match=r"batch_size.*at most.*300.*Got 301"):
         run(SMALL.replace(batch_size=301), out=tmp_path)

@@ -251,6 +251,9 @@ def test_a_file_of_gold_tags_is_scored(trained, corpus, tmp_path, capsys):
     assert found["examples"] == 6 and found["sentences"] == 2 and found["unknown_tags"] == {"XX": 1}
     assert kact("predict", trained.path, "--gold", tmp_path / "messy.txt") == 0
     assert "knows no such tags: XX (1)" in capsys.readouterr().out
+    (tmp_path / "bad.txt").write_text("the\tXX\n")
+    assert kact("predict", trained.path, "--gold", tmp_path / "bad.txt") == 2
+    assert "No tag in " in (printed := capsys.readouterr().err) and "It knows " in printed
     (tmp_path / "bad.txt").write_text("the D\n")
     assert kact("predict", trained.path, "--gold", tmp_path / "bad.txt") == 2
     assert "Line 1 of" in (printed := capsys.readouterr().err) and "Traceback" not in printed

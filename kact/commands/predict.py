@@ -46,7 +46,9 @@ def main(arguments: list[str]) -> int:
             return 0
         if test and predictor.task.input == "words":
             raise KactError("--test is of runs that label images.", "Score a tagger with --gold FILE.")
-        if text or predictor.task.input == "words":
+        if text and predictor.task.input != "words":
+            raise KactError(f"--text is of runs that tag words; '{run}' labels images.", "Give image files.")
+        if predictor.task.input == "words":
             texts = [*text, *(line for file in images for line in _lines(file))]
             _print_tagged(texts, predictor.tag(texts), json_)
             return 0

@@ -50,16 +50,29 @@ def load_tagged(
     pooled = choose(train_on, TRAINED_ON, {}, "train_on") != "train"
     parts = task.read(None if data is None else Path(data).expanduser())
     train, validation, test = parts.train, parts.validation, parts.test
+    cuts = (test is None) + (validation is None and not pooled)
+    if cuts and len(train) < 2 + cuts:
+        raise KactError(
+            f"The data of {task.name!r} has only {len(train)} sentence{'s' if len(train) > 1 else ''} to train on; "
+            f"at least {2 + cuts} are needed to cut {'test and validation parts' if cuts > 1 else 'a part'}.",
+            "Add sentences, or give a folder with train, dev and test files.",
+        )
     if test is None:
-        train, test = _cut(train, _TEST_FRACTION, _TEST_SEED, task.name)
+        train, test = _cut(train, _TEST_FRACTION, _TEST_SEED)
     if pooled:
         rest = validation or Sentences((), ())  # what has no validation part of its own is train already
         train, validation = Sentences(train.tokens + rest.tokens, train.tags + rest.tags), Sentences((), ())
     elif validation is None:
-        train, validation = _cut(train, validation_fraction, VALIDATION_SEED, task.name)
+        train, validation = _cut(train, validation_fraction, VALIDATION_SEED)
     labels = task.labels or tuple(sorted({tag for tags in train.tags for tag in tags}))
     if len(labels) < 2:
         raise KactError(f"The training sentences of {task.name!r} have one tag only, {labels[0]!r}.", "Tag with two.")
+    for name, part in (("validation", validation), ("test", test)):
+        if len(part) and not any(tag in labels for tags in part.tags for tag in tags):
+            raise KactError(
+                f"No tag of {task.name!r}'s {name} sentences is one that its training sentences have.",
+                "Add training sentences with these tags.",
+            )
     if train_examples is not None:
         check_train_examples(train_examples, 1, len(train))
         train = train.only(np.sort(_order(len(train), SUBSET_SEED)[:train_examples]))
@@ -73,15 +86,9 @@ def load_tagged(
     )
 
 
-def _cut(sentences: Sentences, fraction: float, seed: int, name: str) -> tuple[Sentences, Sentences]:
+def _cut(sentences: Sentences, fraction: float, seed: int) -> tuple[Sentences, Sentences]:
     """Return what is kept and what is cut, both in their order."""
     count = len(sentences)
-    if count < 3:
-        raise KactError(
-            f"The data of {name!r} has only {count} sentence{'s' if count > 1 else ''} to train on; "
-            "at least 3 are needed to cut test and validation parts.",
-            "Add sentences, or give a folder with train, dev and test files.",
-        )
     size = min(max(round(fraction * count), 1), count - 1)
     order = _order(count, seed)
     return sentences.only(np.sort(order[size:])), sentences.only(np.sort(order[:size]))
