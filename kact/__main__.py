@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(_USAGE, end="")
         return 0
     if given[0] == "--version":
-        print(f"kact {backend.versions()['kact']}")
+        print(f"kact {backend.versions().get('kact', 'of a folder that is not installed')}")
         return 0
 
     def work() -> int:

@@ -179,7 +179,7 @@ def _like(value: Literal, default: Literal, argument: str) -> Literal:
         if value is None:
             return None
         if number:
-            return float(value)  # type: ignore[arg-type]
+            return float(value)
         raise KactError.parameter(argument, value, "a number or None")
     if isinstance(default, str):
         if isinstance(value, str):

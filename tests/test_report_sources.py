@@ -11,6 +11,7 @@ from kact.experiment import Experiment
 from kact.reports import page
 from kact.reports.findings import findings
 from kact.reports.sources import gather, of_study
+from kact.studies.tune import Tune
 from tests.made_results import made_row, made_rows, write_study
 
 pytestmark = pytest.mark.any_backend
@@ -85,7 +86,7 @@ def test_a_report_of_nothing_says_what_to_do(runs, tmp_path):
     with pytest.raises(KactError, match=r"empty has no finished run yet(.|\n)*kact study run .*runs.empty"):
         gather(["empty"], runs)
     tuning = [made_row({"activation": "relu", "learning_rate": 0.1}, 1000, 0.5, stage="tune")]
-    write_study(runs / "tuning", tuning, grid={"activation": list(MEANS)})
+    write_study(runs / "tuning", tuning, grid={"activation": list(MEANS)}, tune=Tune({"learning_rate": [0.1]}, seeds=1))
     with pytest.raises(KactError, match="1 tuning runs and none that is compared"):
         gather(["tuning"], runs)
     (tmp_path / "bare").mkdir()

@@ -1,8 +1,10 @@
 """Running a study: what is missing and nothing twice, whatever goes wrong on the way."""
 
+import contextlib
 import dataclasses
 import errno
 import shutil
+import sqlite3
 
 import pytest
 
@@ -264,6 +266,28 @@ def test_shards_merge_to_the_whole_study(tmp_path, tune):
     nothing = PoolHere(score)
     run_study(study, tmp_path / "merged", nothing)
     assert nothing.done == []
+
+
+def test_rows_of_other_seeds_and_of_rates_that_are_chosen_no_more_are_left_out(tmp_path, capsys):
+    study = small_study(tmp_path, seeds=3, tune=True)
+    first = run_study(study, tmp_path / "out", PoolHere(pretend))
+    fewer = study.replace(seeds=2)
+    run_study(fewer, tmp_path / "out", PoolHere(pretend))
+    directory = StudyDirectory(tmp_path / "out")
+    assert len(directory.table.rows()) == len(first) and {row.seed for row in directory.rows()} == {0, 1, 1000}
+    rates = {row.experiment["learning_rate"] for row in directory.rows() if row.stage == "compare"}
+    other = {row.cell["learning_rate"] for row in first if row.stage == "tune"} - rates
+    for row in first:  # as if the rate that is best had failed before, and was tried again
+        if row.stage == "tune" and row.cell["learning_rate"] in other:
+            better = {"validation": {"accuracy": 0.9, "loss": 0.1}, "test": None}
+            with contextlib.closing(sqlite3.connect(directory.table.path)) as connection, connection:
+                connection.execute("DELETE FROM runs WHERE hash = ? AND seed = ?", (row.hash, row.seed))
+            directory.table.add(dataclasses.replace(row, metrics=row.metrics | better))
+    assert [row.stage for row in directory.rows() if row.stage == "compare"] == []
+    run_study(fewer, tmp_path / "out", PoolHere(pretend))
+    assert {row.experiment["learning_rate"] for row in directory.rows() if row.stage == "compare"} == other
+    assert command.main(["study", "status", str(tmp_path / "out")]) == 0
+    assert "compare  4 finished, 0 of 4 missing" in capsys.readouterr().out
 
 
 def test_parts_of_different_data_are_not_merged(tmp_path):

@@ -18,7 +18,7 @@ from kact.reports.material import Material
 from kact.reports.numbers import key
 from kact.reports.pooling import pool
 from kact.runs import Run
-from kact.studies.results import ResultsTable
+from kact.studies.directory import StudyDirectory
 from kact.studies.row import ResultRow
 from kact.studies.study import Study
 from kact.studies.study_file import study_names
@@ -105,8 +105,8 @@ def of_study(folder: Path) -> Material:
     Raises:
         KactError: if its database or its study file is damaged.
     """
-    rows = tuple(ResultsTable(folder / DATABASE).rows())
-    study = Study.load(folder)
+    directory = StudyDirectory(folder)
+    study, rows = directory.study(), tuple(directory.rows())
     return Material(
         name=study.name or folder.name,
         rows=rows,

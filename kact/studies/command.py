@@ -141,7 +141,7 @@ def _status(arguments: list[str]) -> int:
     ) -> int:
         """Show how far a study is: runs finished, diverged, failed and missing, and the errors."""
         directory = _found(name)
-        study, rows = directory.study(), directory.table.rows()
+        study, rows = directory.study(), directory.rows()
         print(f"{directory.path}: {study.title or study.name}{', quick form' if study.quick else ''}")
         for stage in STAGES:
             count = Counter(row.status for row in rows if row.stage == stage)
@@ -180,7 +180,7 @@ def _export(arguments: list[str]) -> int:
 
         directory = _found(name)
         target = Path(out) if out is not None else directory.path / ("epochs.csv" if epochs else "results.csv")
-        print(f"{target}  ({write(directory.table.rows(), target, epochs):,} rows)")
+        print(f"{target}  ({write(directory.rows(), target, epochs):,} rows)")
         return 0
 
     return call(export, arguments, "kact study export")
@@ -248,7 +248,7 @@ def _found(name: str) -> StudyDirectory:
 
 
 def _ending(directory: StudyDirectory, study: Study) -> str:
-    count = Counter(directory.table.statuses().values())
+    count = Counter(row.status for row in directory.rows())
     said = ", ".join(f"{count[one]} {one}" for one in STATUSES if count[one])
     failed = f"\nsee  kact study status {directory.path}" if count["failed"] else ""
     return f"{study.title or study.name}: {said}.{failed}\nnext kact report {directory.path}"

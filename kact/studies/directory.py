@@ -21,8 +21,10 @@ from kact.files import atomic, explained, held
 from kact.seals import sealed_toml
 from kact.studies.factors import thawed
 from kact.studies.results import ResultsTable
+from kact.studies.row import ResultRow
 from kact.studies.study import Study
 from kact.studies.study_file import to_toml
+from kact.studies.tune import choose_settings
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,33 @@ class StudyDirectory:
                 "Give the directory of a study that was begun, such as runs/tweets-window.",
             )
         return Study.load(self.path)
+
+    def rows(self) -> list[ResultRow]:
+        """Return the rows that belong to the study as it is.
+
+        The table keeps others too: of seeds that it had before, and of settings that tuning does not choose any more.
+
+        Raises:
+            KactError: if none was begun here, or a file is damaged.
+        """
+        study, found = self.study(), self.table.rows()
+        seeds = {"compare": study.seeds, "tune": () if study.tune is None else study.tune.seeds}
+        rows = [row for row in found if row.seed in seeds[row.stage]]
+        if study.tune is None:
+            return rows
+        chosen = {group: one for group, one in choose_settings(study, rows).items() if one is not None}
+        tuned = {name.partition(".")[0] for name in study.tune.grid}  # model.SIZE is in model
+        wanted = {
+            frozenset(cell.items()): {name: experiment.to_dict().get(name) for name in tuned}
+            for cell, experiment in study.replace(seeds=study.seeds[:1]).experiments("compare", chosen)
+            if study.tune.group(cell, study.compare) in chosen
+        }
+
+        def fits(row: ResultRow) -> bool:
+            settings = wanted.get(frozenset(row.cell.items()))
+            return row.stage == "tune" or settings in (None, {name: row.experiment.get(name) for name in tuned})
+
+        return [row for row in rows if fits(row)]
 
     @contextlib.contextmanager
     def opened(self, study: Study) -> Iterator[None]:
