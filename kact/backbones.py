@@ -92,7 +92,9 @@ def _alexnet(name: str, input_shape: Shape) -> keras.Model:
 def _of_run(path: Path, input_shape: Shape) -> keras.Model:
     from kact.runs import Run
 
-    whole = read_model(Run.load(path).model_path)
+    run = Run.load(path)
+    run.check_activation()
+    whole = read_model(run.model_path)
     if len(whole.inputs) != 1 or len(whole.inputs[0].shape) != 4:
         raise KactError(
             f"The run in '{path}' takes no images and cannot be the backbone of a network that does.",

@@ -27,7 +27,7 @@ _DIGEST_BYTES = 32
 _ROWS = [{str: float}]
 _FACTS = {  # of a checkpoint, as `kact.structure` takes it
     "backend": str, "engine": str, "step": {str: (str, float, bool, None)}, "history": _ROWS, "test_curve": _ROWS,
-    "epoch_seconds": [float], "best_epoch": int, "data?": str,  # older ones have no data
+    "epoch_seconds": [float], "best_epoch": int, "data?": str, "activation?": [(float, None)],  # older ones lack both
 }  # fmt: skip
 
 
@@ -43,6 +43,7 @@ class Checkpoint:
         step: kind of the step that trained the last epoch, and the reason where it is not what was asked for.
         best_epoch: counted from 1; 0 while no epoch had a finite score.
         data: SHA-256 hex digest of the task's data, as in `metrics.json`; "" in a checkpoint of an earlier kact.
+        activation: what one's own makes of some numbers; see `kact.own_activations.values_of`.
         weights, optimizer: values of all variables of the model and of the optimizer.
         best_weights: the model's at the best epoch.
     """
@@ -55,6 +56,7 @@ class Checkpoint:
     epoch_seconds: list[float] = field(default_factory=list)
     best_epoch: int = 0
     data: str = ""
+    activation: list[float | None] = field(default_factory=list)
     weights: list[np.ndarray] = field(default_factory=list)
     optimizer: list[np.ndarray] = field(default_factory=list)
     best_weights: list[np.ndarray] = field(default_factory=list)

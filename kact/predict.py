@@ -88,6 +88,7 @@ class Predictor:
         Raises:
             KactError: if its file is no model of layers of Keras and kact, or not of this run.
         """
+        self.run.check_activation()
         model = read_model(self._file)
         self._check_fits(model)
         return backend.exact_inference(model)

@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from kact import own_activations
 from kact.checkpoint import Checkpoint
 from kact.errors import KactError, shown
 from kact.experiment import Experiment
@@ -132,6 +133,17 @@ class Run:
             self.file(name)
         _ = self.history
 
+    def check_activation(self) -> None:
+        """Compare the user's own activation, if the run has one, with what it computed when the run was trained.
+
+        Raises:
+            KactError: if it computes something else now, or can be used no longer.
+        """
+        if before := self.metrics["provenance"].get("activation"):
+            spec = self.experiment.activation
+            if not own_activations.unchanged(before, own_activations.values_of(spec)):
+                raise changed_activation(spec, self.path)
+
     def check_data(self) -> None:
         """Compare the user's own data, if the run is of such, with what the run was trained on.
 
@@ -207,6 +219,19 @@ def changed_data(
     return KactError(
         f"The data of the task {get_record(experiment.task).name!r} changed since '{begun}' was begun.",
         f"{way_out}, to train on what is there now.",
+    )
+
+
+def changed_activation(spec: str, begun: Path) -> KactError:
+    """Return the error of one's own activation that is not what it was when something was begun.
+
+    Args:
+        spec: of the activation.
+        begun: the directory of the run or study.
+    """
+    return KactError(
+        f"The activation {spec!r} computes something else than when '{begun}' was begun.",
+        "Give the new one a name of its own, or another --out; or put the old one back.",
     )
 
 

@@ -56,6 +56,7 @@ def run(
     directory = RunDirectory(Path(out) / experiment.label)
     if directory.finished and (found := Run.load(directory.path)).experiment == experiment:
         found.check_data()
+        found.check_activation()
         if diagnose:
             from kact.diary import read_diary
 

@@ -6,6 +6,7 @@ is taken up again goes on after its last one.
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -15,15 +16,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kact import backend, losses, optimizers
+from kact import backend, losses, optimizers, own_activations
 from kact.assembly import build_network, epoch_batches, load_arrays_of
 from kact.checkpoint import Checkpoint, without_checkpoint
 from kact.errors import KactError
+from kact.escapes import escapes
 from kact.experiment import Experiment
 from kact.files import atomic
 from kact.history import Row, write_rows
 from kact.models import described_layers
-from kact.runs import Run, RunDirectory, changed_data
+from kact.runs import Run, RunDirectory, changed_activation, changed_data
 from kact.scores import loss_and_accuracy, score, tag_scores
 from kact.stopping import best_epoch, stopped_by
 from kact.tasks import TaskData
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from kact.progress import Progress
 
 _SPLITS = ("train", "validation", "test")
+_log = logging.getLogger("kact")
 
 
 @dataclass
@@ -71,7 +74,10 @@ class Training:
                 f"at most the number of training examples, {len(data.train)}",
                 next_step="Give a smaller --batch-size, or more examples.",
             )
+        activation = own_activations.values_of(experiment.activation)
         model, backbone_sha256 = build_network(experiment, data)
+        for sentence in escapes(model, experiment):
+            _log.warning(sentence)
         steps = math.ceil(len(data.train) / experiment.batch_size)
         rate = optimizers.make_schedule(experiment.schedule, experiment.learning_rate, experiment.epochs, steps)
         made = make_engine(
@@ -81,7 +87,7 @@ class Training:
             losses.make_loss(experiment.loss, len(data.task.labels)),
             experiment.l2,
         )
-        checkpoint = Checkpoint(backend.name(), engine, data=data.fingerprint)
+        checkpoint = Checkpoint(backend.name(), engine, data=data.fingerprint, activation=activation)
         return cls(experiment, directory, device, data, model, made, checkpoint, backbone_sha256)
 
     def watched(self, progress: Progress | None) -> Progress:
@@ -92,10 +98,11 @@ class Training:
 
     def restore(self, continue_from: Run | str | Path | None) -> None:
         """Take up the checkpoint of this run, or of the shorter one that it continues, if there is one."""
-        path, begun_with = self.directory.checkpoint_path, ""
+        path, begun_with, applied = self.directory.checkpoint_path, "", []
         if continue_from is not None and not path.exists():
             shorter = continue_from if isinstance(continue_from, Run) else Run.load(continue_from)
             path, begun_with = shorter.path / "checkpoint.npz", shorter.metrics["provenance"]["data"]
+            applied = shorter.metrics["provenance"].get("activation", [])
             if shorter.experiment.replace(epochs=self.experiment.epochs) != self.experiment:
                 raise KactError(
                     f"'{shorter.path}' is a run of another experiment; only `epochs` may differ.",
@@ -119,11 +126,13 @@ class Training:
                 f"'{path.parent}' was begun with --engine {found.engine}.",
                 f"Go on with --engine {found.engine}, or choose another --out.",
             )
-        begun_with = found.data or begun_with
+        begun_with, applied = found.data or begun_with, found.activation or applied
+        if not own_activations.unchanged(applied, self.checkpoint.activation):
+            raise changed_activation(self.experiment.activation, path.parent)
         if begun_with and begun_with != self.data.fingerprint:  # before the arrays: a new class changes their shapes
             own = path == self.directory.checkpoint_path
             raise changed_data(self.experiment, path.parent, *(() if own else ("Leave --continue-from away",)))
-        found.data = self.data.fingerprint
+        found.data, found.activation = self.data.fingerprint, self.checkpoint.activation
         _assign(self.model.variables, found.weights, path)
         _assign(self._optimizer.variables, found.optimizer, path)
         self.checkpoint = found
@@ -237,6 +246,7 @@ class Training:
             "precision": self.experiment.precision,
             "step": self.checkpoint.step,
             "data": self.data.fingerprint,
+            **({"activation": self.checkpoint.activation} if self.checkpoint.activation else {}),
             **({"resources": self.data.resources} if isinstance(self.data, EncodedData) else {}),
             "backbone": self.backbone_sha256,
             "versions": backend.versions(),

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from kact import stats
+from kact import own_activations, stats
 from kact.reports.findings import Findings
 from kact.reports.material import Material
 from kact.reports.numbers import counted, duration, field, in_words, key, listing
@@ -186,6 +186,7 @@ def _data(material: Material) -> Iterator[str]:
             " lossless set."
         )
     yield from _changed_data(material)
+    yield from _changed_activations(material)
     if any(task.startswith("twitter_pos") for task in tasks):
         known = sorted({name for one in origins for name in one.get("resources") or {}})
         beside = f" (known beforehand: {', '.join(known)})" if known else ""
@@ -206,6 +207,20 @@ def _changed_data(material: Material) -> Iterator[str]:
             "The data changed between the runs (the table of how it was run has its hashes): what comes of that and"
             " what of anything else cannot be told apart."
         )
+
+
+def _changed_activations(material: Material) -> Iterator[str]:
+    """Yield each activation of somebody's own that did not compute the same in all runs."""
+    seen: dict[str, list[Any]] = {}
+    for row in material.compared:
+        if values := ((row.metrics or {}).get("provenance") or {}).get("activation"):
+            before = seen.setdefault(str(row.experiment["activation"]), values)
+            if not own_activations.alike(before, values):
+                yield (
+                    f"The activation {row.experiment['activation']!r} was changed between the runs: one name stands"
+                    " for several functions here, and their runs tell nothing together."
+                )
+                return
 
 
 def _commit() -> str | None:

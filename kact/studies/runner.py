@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from kact import own_activations
 from kact.errors import KactError
 from kact.experiment import Experiment
-from kact.runs import RunDirectory, changed_data, own_data_of
+from kact.runs import RunDirectory, changed_activation, changed_data, own_data_of
 from kact.studies.directory import StudyDirectory
 from kact.studies.factors import frozen
 from kact.studies.job import Job, Outcome
@@ -98,6 +99,7 @@ class StudyRunner:
             for row in table.rows()
             if row.experiment.get("data") is not None
         )
+        self._check_activations(table.rows())
         for stage in STAGES if self.study.tune is not None else ("compare",):
             chosen = choose_settings(self.study, table.rows("tune")) if stage == "compare" else {}
             tasks = self._tasks(stage, chosen)
@@ -130,6 +132,17 @@ class StudyRunner:
                 self._data_now[place] = "" if found is None else found.fingerprint
             if self._data_now[place] not in ("", begun_with):
                 raise changed_data(experiment, self.directory.path, "Give another --out")
+
+    def _check_activations(self, rows: Sequence[ResultRow]) -> None:
+        """Refuse to mix runs of one's own activation with others of what it computes now."""
+        now: dict[str, list[float | None]] = {}
+        for row in rows:
+            if before := (row.metrics or {}).get("provenance", {}).get("activation"):
+                spec = str(row.experiment["activation"])
+                if spec not in now:
+                    now[spec] = own_activations.values_of(spec)
+                if not own_activations.unchanged(before, now[spec]):
+                    raise changed_activation(spec, self.directory.path)
 
     def _tasks(self, stage: str, chosen: Mapping[Any, Any]) -> list[_Task]:
         """Return this shard's runs of a stage, shorter ones first where longer ones go on from them."""
