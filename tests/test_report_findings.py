@@ -98,6 +98,24 @@ def test_equal_scores_have_no_interval_and_differences_that_none_can_reach_no_us
     assert ability.startswith("2 paired seeds are too few: only a true difference of about ")
 
 
+def test_a_difference_that_is_the_same_on_every_seed_tells_nothing_of_what_could_be_seen():
+    right = {"relu": (336, 337), "elu": (340, 341)}
+    rows = [
+        made_row({"activation": name}, seed, one / 359) for name, both in right.items() for seed, one in enumerate(both)
+    ]
+    found = findings(material(rows, figures=("bars", "curves")))
+    assert answer(found)[1] == "What 2 paired seeds could have shown cannot be told: the differences have no spread."
+    (difference,) = page.compose(found).comparisons[0].rows
+    assert difference[1:4] == ("no detectable difference", "+1.11", "–") and difference[-1] == "–"
+
+
+def test_epochs_of_which_all_runs_are_alike_have_no_band():
+    rows = [made_row({"activation": "relu"}, seed, one) for seed, one in enumerate((0.5, 0.6))]
+    for row in rows:
+        row.history[1]["validation_accuracy"] = 0.25
+    assert np.isnan(band(rows, "validation_accuracy").low).tolist() == [False, True, False, False]
+
+
 def test_pairs_of_fewer_seeds_than_the_ability_is_told_of_are_named():
     rows = made_rows(MEANS, seeds=7)
     fewer = [row for row in rows if row.cell["activation"] != "gelu" or row.seed < 3]

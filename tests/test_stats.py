@@ -56,7 +56,8 @@ def test_bootstrap_t_reaches_further_where_the_tail_is():
         ([], None, "nothing can be told"),
         ([NAN, math.inf], None, "nothing can be told"),
         ([0.5, NAN], None, "no interval can be told"),
-        ([0.5, 0.5, 0.5], (0.5, 0.5), "spread cannot be told"),
+        ([0.5, 0.5, 0.5], None, "spread cannot be told"),
+        ([0.3, 0.1 + 0.2, 0.3], None, "spread cannot be told"),
     ],
 )
 def test_what_few_or_equal_runs_cannot_tell_is_said(values, interval, words, method):
@@ -152,6 +153,16 @@ def test_equal_differences_have_a_sign_flip_p_and_no_t():
     found = stats.paired(np.arange(5) + 0.1, np.arange(5), rng())
     assert math.isnan(found.t_p) and found.test == "sign_flip" and found.p == 2 / 32
     assert stats.paired([0.5] * 7, [0.5] * 7, rng()).p == 1
+
+
+def test_differences_that_are_alike_but_for_rounding_are_no_certainty():
+    first, second = np.array([340, 341]) / 359, np.array([336, 337]) / 359
+    assert np.ptp(first - second) > 0
+    found = stats.paired(first, second, rng())
+    assert found.difference.interval is None and found.sd == 0
+    assert math.isnan(stats.detectable_difference(found.sd, found.n))
+    needed = stats.seeds_needed(first - second, detect=0.01)
+    assert needed.seeds is None and needed.method == "all differences alike: its spread cannot be told"
 
 
 def test_rows_of_different_lengths_or_an_unknown_test_are_refused():

@@ -65,6 +65,21 @@ def test_a_verdict_never_says_the_same():
     assert "same" not in verdict
 
 
+@pytest.mark.parametrize(
+    ("seeds", "words"),
+    [
+        (
+            2,
+            "between relu and elu: +0.01 (no interval, as all differences are alike, n = 2, p = 0.5, sign-flip test)",
+        ),
+        (6, "relu is higher than elu by 0.01 (no interval, as all differences are alike, n = 6, p = 0.0312,"),
+    ],
+)
+def test_a_difference_that_is_the_same_on_every_seed_has_a_verdict_without_an_interval(seeds, words):
+    scores = {"relu": np.arange(seeds) / 100 + 0.01, "elu": np.arange(seeds) / 100}
+    assert words in stats.pairwise(scores, rng()).comparisons[0].verdict
+
+
 def test_a_reference_asks_less_and_an_unknown_one_is_refused():
     found = stats.pairwise(ten_activations(8), rng(), reference="a3", detect=0.02)
     assert [one.second for one in found.comparisons] == ["a3"] * 9

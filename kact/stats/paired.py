@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from kact.errors import KactError
-from kact.stats.intervals import Estimate, mean_interval, scores, share_interval
+from kact.stats.intervals import Estimate, mean_interval, no_spread, scores, share_interval, spread
 
 TESTS = ("auto", "sign_flip", "t")
 TEST_WORDS = {"sign_flip": "sign-flip test", "t": "paired t-test", "none": "no test"}
@@ -34,7 +34,7 @@ class Paired:
 
     Attributes:
         difference: mean of first minus second over the seeds that both have, and its 95 % interval.
-        sd: standard deviation of the differences; NaN for fewer than two.
+        sd: standard deviation of the differences; NaN for fewer than two, 0 where all are alike.
         improvement: P(first > second) on the same seed, ties counted half, with Wilson's interval.
         p: two-sided p-value of `test`; NaN where nothing can be tested.
         test: "sign_flip", "t", or "none" where there are fewer than two pairs.
@@ -105,7 +105,7 @@ def paired(
         chosen = "none"
     return Paired(
         difference=mean_interval(differences, method=method, generator=generator),
-        sd=float(differences.std(ddof=1)) if n > 1 else math.nan,
+        sd=spread(differences),
         improvement=share_interval(ahead, n),
         p={"sign_flip": flipped, "t": t_p, "none": math.nan}[chosen],
         test=chosen,
@@ -210,9 +210,8 @@ def paired_t(differences: ArrayLike) -> float:
         0.0742
     """
     row = scores(differences, "differences")
-    # Differences that are alike but for rounding have no spread either.
-    if len(row) < 2 or np.ptp(row) <= 1e-9 * np.abs(row).max():
+    if len(row) < 2 or no_spread(row):
         return math.nan
     n = len(row)
-    t = row.mean() / (row.std(ddof=1) / math.sqrt(n))
+    t = row.mean() / (spread(row) / math.sqrt(n))
     return float(2 * special.stdtr(n - 1, -abs(t)))

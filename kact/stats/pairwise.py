@@ -56,13 +56,15 @@ class Comparison(Paired):
         both, difference = f"{self.first} and {self.second}", self.difference
         if self.n == 0:
             return f"nothing can be told of {both}: no seed has a finite score of both{self._missing()}"
-        if self.test == "none" or difference.interval is None:
+        if self.test == "none":
             return f"nothing can be told of {both} from one seed: {difference.estimate:+.4g}{self._missing()}"
-        low, high = difference.interval
+        interval = "no interval, as all differences are alike"
+        if difference.interval is not None:
+            interval = "95 % interval {:.4g} to {:.4g}".format(*difference.interval)
         p = f"Holm's p = {self.p_holm:.3g}" if self.comparisons > 1 else f"p = {self.p_holm:.3g}"
         found = (
             f"{abs(difference.estimate):.4g}" if self.detected else f"{difference.estimate:+.4g}",
-            f"(95 % interval {low:.4g} to {high:.4g}, n = {self.n}, {p}, {TEST_WORDS[self.test]})",
+            f"({interval}, n = {self.n}, {p}, {TEST_WORDS[self.test]})",
         )
         if self.detected:
             word = "higher" if difference.estimate > 0 else "lower"
