@@ -131,6 +131,12 @@ def test_more_than_16_pairs_are_sampled_close_to_the_exact_p_and_alike_for_the_s
     assert found == stats.sign_flip(differences, rng()) != stats.sign_flip(differences, rng(1))
 
 
+def test_as_many_patterns_are_drawn_as_it_takes_to_tell_a_small_p_and_no_more():
+    small, large = rng(3).normal(3, 1, 18), rng(3).normal(0.4, 1, 18)
+    assert stats.sign_flip(small, rng()) >= 1 / 10_000 > stats.sign_flip(small, rng(), draws=200_000) >= 1 / 200_001
+    assert stats.sign_flip(large, rng()) == stats.sign_flip(large, rng(), draws=200_000)
+
+
 def test_the_test_that_auto_takes_depends_on_the_number_of_pairs_alone():
     assert stats.smallest_sign_flip_p(6) == 2 / 64
     assert [stats.chosen_test(n) for n in (5, 6)] == ["t", "sign_flip"]

@@ -129,7 +129,8 @@ def pairwise(
     Args:
         scores: name to `(n,)`, a score a seed, the same seeds in each; what is not finite is a run that failed,
             diverged or is not there. A pair stands on the seeds that both have, and says which it lacks.
-        generator: for sampled sign flips (more than 16 pairs) and BCa; each comparison draws from a child of its own.
+        generator: for sampled sign flips (more than 16 pairs) and both bootstraps; each comparison draws from a child
+            of its own.
         reference: the name that all others are compared with, which needs far fewer seeds; all pairs if None.
         test, method: as for `kact.stats.paired`.
         alpha: the share of false positives, in the whole family.
@@ -169,7 +170,7 @@ def pairwise(
             comparisons=len(pairs),
             alpha=alpha,
             detected=bool(p <= alpha),
-            attainable=one.test == "t" or (one.test == "sign_flip" and one.n >= seeds_for_sign_flip(len(pairs), alpha)),
+            attainable=one.test in ("t", chosen_test(one.n, len(pairs), alpha)),
             detectable=detectable_difference(one.sd, one.n, alpha=alpha, comparisons=len(pairs)),
             needed=None
             if detect is None
