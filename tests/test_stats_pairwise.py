@@ -69,6 +69,12 @@ def test_a_difference_as_large_as_can_be_is_detected_among_hundreds_of_compariso
     assert all(one.smallest_p <= 0.05 / 528 for one in best)
 
 
+def test_alpha_decides_which_test_is_taken():
+    for seeds, alpha, test in ((9, 0.05, "sign_flip"), (9, 0.001, "t"), (6, 0.05, "t"), (6, 0.5, "sign_flip")):
+        found = stats.pairwise(ten_activations(seeds), rng(), reference="a1", alpha=alpha)
+        assert {one.test for one in found.comparisons} == {test} and all(one.attainable for one in found.comparisons)
+
+
 def test_a_verdict_never_says_the_same():
     scores = {"relu": [0.9, 0.91, 0.92, 0.9, 0.93, 0.9], "elu": [0.91, 0.9, 0.92, 0.91, 0.92, 0.9]}
     verdict = stats.pairwise(scores, rng()).comparisons[0].verdict

@@ -156,7 +156,7 @@ def pairwise(
         pairs = [(name, reference) for name in rows if name != reference]
     children = generator.spawn(len(pairs))
     made = [
-        paired(rows[first], rows[second], child, test=test, method=method, comparisons=len(pairs))
+        paired(rows[first], rows[second], child, test=test, method=method, comparisons=len(pairs), alpha=alpha)
         for (first, second), child in zip(pairs, children, strict=True)
     ]
     holm_p, holm_flip = holm([one.p for one in made]), holm([one.sign_flip_p for one in made])
