@@ -205,6 +205,24 @@ def test_runs_that_never_learned_are_told_where_others_did():
     assert "1 of 2 cells ended near chance in each run: nothing was learned." in limits(findings(material(stuck)))
 
 
+@pytest.mark.parametrize(
+    ("accuracy", "counts", "told"),
+    [
+        (0.73, [1500, 1500], False),
+        (0.51, [1500, 1500], True),
+        (0.14, [420, *[105] * 24], True),  # 25 tags, one of which is named for all
+        (0.20, [420, *[105] * 24], False),
+    ],
+)
+def test_near_chance_is_what_one_label_for_all_gives(accuracy, counts, told):
+    rows = made_rows({"relu": accuracy, "elu": accuracy}, spread=0.0)
+    for row in rows:
+        row.metrics["test"]["per_class"] = {str(label): {"examples": count} for label, count in enumerate(counts)}
+        row.metrics["test"]["examples"] = sum(counts)
+    said = limits(findings(material(rows)))
+    assert any("2 of 2 cells ended near chance in each run" in line for line in said) == told
+
+
 def test_values_that_read_alike_are_refused():
     rows = [*made_rows({True: 0.6}, factor="batch_norm"), *made_rows({"yes": 0.6}, factor="batch_norm")]
     made = Material("made", tuple(rows), {"batch_norm": (True, "yes")}, compare="batch_norm")

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from kact import stats
+from kact.metrics import learned_nothing
 from kact.reports.findings import Findings
 from kact.reports.material import Material
 from kact.reports.numbers import counted, duration, field, in_words, key, listing
@@ -121,8 +122,7 @@ def _at_chance(material: Material) -> Iterator[str]:
     cells, none_learned = material.cells(), 0
     for cell in cells:
         scores = [row.metrics["test"] for row in cell.rows if row.metrics and row.metrics.get("test")]
-        bar = 1.5 / len(scores[0]["per_class"]) if scores and scores[0].get("per_class") else 0.0
-        stuck = sum(one["accuracy"] < bar for one in scores)
+        stuck = sum(map(learned_nothing, scores))
         if 0 < stuck < len(scores):
             where = f"{material.called(cell.name)}{f' at {cell.place}' * bool(cell.place)}"
             yield f"Of {where}, {stuck} of {len(scores)} runs ended near chance: the mean is of two kinds of runs."
