@@ -136,6 +136,16 @@ def test_a_bundled_study_names_its_command():
     assert page.compose(findings(material(made_rows(MEANS, seeds=2)))).conditions.rows[0][0] != "command"
 
 
+def test_of_a_tagger_the_binomial_error_is_the_least_that_it_is():
+    rows = made_rows(MEANS, seeds=2)
+    assert "would move an accuracy by about 0.88 points (one standard error)." in " ".join(
+        limits(findings(material(rows)))
+    )
+    for row in rows:
+        row.metrics["timing"]["tokens_per_second"] = row.metrics["timing"].pop("images_per_second")
+    assert "by at least 0.88 points (one standard error; the words of" in " ".join(limits(findings(material(rows))))
+
+
 def test_an_interval_ends_where_scores_do():
     rows = [made_row({"activation": "relu"}, seed, score) for seed, score in ((0, 0.10), (1, 0.14))]
     found = findings(material(rows, figures=("errors",)))

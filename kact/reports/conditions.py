@@ -144,15 +144,17 @@ def _chance(found: Findings) -> Iterator[str]:
     """Say how far the choice of the test examples alone moves a score."""
     if found.material.score != "accuracy":
         return
-    scores = [row.metrics["test"] for row in found.material.compared if row.metrics and row.metrics.get("test")]
-    sizes = {one["examples"] for one in scores}
+    scored = [row.metrics for row in found.material.compared if row.metrics and row.metrics.get("test")]
+    sizes = {one["test"]["examples"] for one in scored}
     if len(sizes) != 1:
         return
     examples = sizes.pop()
-    error = stats.binomial_standard_error(statistics.median(one["accuracy"] for one in scores), examples)
+    error = stats.binomial_standard_error(statistics.median(one["test"]["accuracy"] for one in scored), examples)
+    tagged = any("tokens_per_second" in one["timing"] for one in scored)
+    about, why = ("at least", "; the words of one sentence are not independent") if tagged else ("about", "")
     yield (
         f"The intervals are over seeds, on this one test set of {examples:,} examples; another such test set would move"
-        f" an accuracy by about {found.unit.amount(error, 2)} (one standard error)."
+        f" an accuracy by {about} {found.unit.amount(error, 2)} (one standard error{why})."
     )
 
 

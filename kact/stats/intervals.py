@@ -180,7 +180,8 @@ def binomial_standard_error(share: float, examples: int) -> float:
 
     Args:
         share: of right (or wrong) answers, in [0, 1].
-        examples: of the test set, at least 1, each independent of the others.
+        examples: of the test set, at least 1, each independent of the others: of words, which those of one sentence
+            are not, this is the least that it is.
 
     Example:
         >>> round(binomial_standard_error(0.1257, 7152), 4)
