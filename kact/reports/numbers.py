@@ -49,11 +49,17 @@ class Unit:
         return f"{words}, {self.symbol}" if self.symbol else words
 
     def text(self, value: float | None, decimals: int | None = None, *, sign: bool = False) -> str:
-        """Return a value in this unit; a dash where there is none."""
+        """Return a value in this unit; a dash where there is none, and no sign where it rounds to zero.
+
+        Example:
+            >>> unit = Unit.of("accuracy")
+            >>> unit.text(-0.0004, 1), unit.text(0.0004, 1, sign=True), unit.text(-0.004, 1)
+            ('0.0', '0.0', '−0.4')
+        """
         if value is None or not math.isfinite(value):
             return NOTHING
         rounded = f"{value * self.scale:{'+' if sign else ''}.{self.decimals if decimals is None else decimals}f}"
-        return rounded.replace("-", "−")
+        return rounded.replace("-", "−") if float(rounded) else rounded.lstrip("+-")
 
     def interval(self, ends: tuple[float, float] | None, decimals: int | None = None, *, sign: bool = False) -> str:
         """Return "low to high" in this unit; a dash where there is no interval."""
