@@ -130,6 +130,12 @@ def test_data_that_changed_between_runs_is_told():
     assert any(line.startswith("The data changed between the runs") for line in limits(findings(material(rows))))
 
 
+@pytest.mark.parametrize(("seconds", "told"), [(0.2, "1.2 s"), (670, "1 h 07 min")])
+def test_training_time_is_told_as_everywhere_else(seconds, told):
+    rows = page.compose(findings(material(made_rows(MEANS, seeds=2, seconds=seconds)))).conditions.rows
+    assert ("training time, all runs", told) in rows
+
+
 def test_a_bundled_study_names_its_command():
     told = page.compose(findings(material(made_rows(MEANS, seeds=2), name="cifar-lenet", quick=True))).conditions.rows
     assert told[0] == ("command", "kact study run cifar-lenet --quick, then kact report")

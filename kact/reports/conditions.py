@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from kact import stats
+from kact.durations import duration, short
 from kact.metrics import learned_nothing
 from kact.reports.findings import Findings
 from kact.reports.material import Material
-from kact.reports.numbers import counted, duration, field, in_words, key, listing
+from kact.reports.numbers import counted, field, in_words, key, listing
 from kact.reports.tables import Table, at_edge
 from kact.studies.row import ResultRow
 from kact.studies.study_file import study_names
@@ -87,7 +88,7 @@ def _machine(rows: Sequence[ResultRow]) -> Iterator[tuple[str, str]]:
 
 def _time(material: Material) -> Iterator[tuple[str, str]]:
     total = sum(row.metrics["timing"]["train_seconds"] for row in material.rows if row.metrics)
-    yield "training time, all runs", duration(total)
+    yield "training time, all runs", duration(total) if total >= 10 else short(total)
     ended = [row.finished_at for row in material.rows if row.finished_at]
     if ended:
         first, last = (datetime.fromtimestamp(one, UTC).strftime("%Y-%m-%d %H:%M") for one in (min(ended), max(ended)))

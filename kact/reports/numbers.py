@@ -1,4 +1,4 @@
-"""Numbers as a reader wants them: percent, digits as the interval allows, minutes and hours, plain words for values.
+"""Numbers as a reader wants them: percent, digits as the interval allows, plain words for values.
 
 >>> unit = Unit.of("accuracy")
 >>> unit.text(0.57094, decimals_for(unit.scale * 0.0051)), unit.header("accuracy")
@@ -95,20 +95,6 @@ def decimals_for(*half_widths: float, otherwise: int = 2) -> int:
     if not known:
         return otherwise
     return min(_MOST_DECIMALS, max(0, 1 - math.floor(math.log10(statistics.median(known)))))
-
-
-def duration(seconds: float) -> str:
-    """Return a time in the unit that suits it.
-
-    Example:
-        >>> duration(0.4), duration(75), duration(5400), duration(200000)
-        ('0.4 s', '1.2 min', '1.5 h', '56 h')
-    """
-    if seconds < 60:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    if seconds < 3600:
-        return f"{seconds / 60:.1f} min"
-    return f"{seconds / 3600:.1f} h" if seconds < 36_000 else f"{seconds / 3600:,.0f} h"
 
 
 def probability(p: float | None) -> str:
