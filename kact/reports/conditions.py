@@ -20,9 +20,10 @@ from typing import Any
 from kact import stats
 from kact.durations import duration, short
 from kact.metrics import learned_nothing
+from kact.plurals import counted
 from kact.reports.findings import Findings
 from kact.reports.material import Material
-from kact.reports.numbers import counted, field, in_words, key, listing
+from kact.reports.numbers import field, in_words, key, listing
 from kact.reports.tables import Table, at_edge
 from kact.studies.row import ResultRow
 from kact.studies.study_file import study_names

@@ -163,16 +163,6 @@ def listing(words: Iterable[str], last: str = "and") -> str:
     return f"{', '.join(before)} {last} {end}" if before else end
 
 
-def counted(number: int, word: str) -> str:
-    """Return a count with its noun, in the plural where it has to be.
-
-    Example:
-        >>> counted(1, "run"), counted(1200, "run")
-        ('1 run', '1,200 runs')
-    """
-    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
-
-
 def key(value: Any) -> str:
     """Return what two equal values have in common however they were stored: lists and tuples, 1 and 1.0.
 

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from kact.errors import KactError
+from kact.plurals import counted
 from kact.stats.intervals import CONFIDENCE, RESAMPLES, Estimate, no_spread
 from kact.stats.paired import ALPHA
 
@@ -127,7 +128,7 @@ def friedman_nemenyi(
     average = ranks.mean(axis=0) if tasks else np.full(count, np.nan)
     if tasks < 2:
         nothing = np.full((count, count), np.nan)
-        said = f"{tasks} task{'s' * (tasks != 1)}: nothing can be told across tasks"
+        said = f"{counted(tasks, 'task')}: nothing can be told across tasks"
         return Ranks(methods, average, math.nan, math.nan, nothing, (), tasks, left_out, said)
     error = math.sqrt(count * (count + 1) / (12 * tasks))  # of an average rank, where all are alike
     difference = float(stats.studentized_range.ppf(1 - alpha, count, np.inf) * error)
