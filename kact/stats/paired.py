@@ -25,7 +25,7 @@ TESTS = ("auto", "sign_flip", "t")
 TEST_WORDS = {"sign_flip": "sign-flip test", "t": "paired t-test", "none": "no test"}
 ALPHA = 0.05
 MOST_EXACT = 16  # pairs: beyond, 2^n sign patterns are too many and some of them are drawn
-DRAWS, MOST_DRAWS = 9_999, 10_000_000
+DRAWS, MOST_DRAWS = 9_999, 10_000_000  # patterns of signs: for few comparisons, and for any number of them
 _ENOUGH = 10  # drawn patterns as extreme as the observed one, of which a p-value can be told
 
 
