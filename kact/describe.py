@@ -10,6 +10,7 @@ from rich.table import Table
 
 from kact import activations, optimizers
 from kact.durations import short
+from kact.metrics import commonest_share, learned_nothing
 from kact.models import MODELS, PRESETS, initializers
 from kact.recipes import config_path, recipe_names
 from kact.runs import Run
@@ -37,9 +38,9 @@ def summary(run: Run) -> str:
             f"  macro F1 {metrics['test']['f1']:.4f}"
             f"  (epoch {metrics['kept_epoch']} of {metrics['epochs']}; {_validation(metrics)})"
         )
-        share = max(one["examples"] for one in metrics["test"]["per_class"].values()) / metrics["test"]["examples"]
-        if metrics["test"]["accuracy"] <= share:
-            lines.append(f"It learned nothing: one label for all gives {share:.4f}. Try another learning rate.")
+        if learned_nothing(metrics["test"]):
+            share = commonest_share(metrics["test"])
+            lines.append(f"It is no better than luck: one label for all gives {share:.4f}. Try another learning rate.")
     lines.append(
         f"{metrics['model']['parameters']:,} parameters  trained in {short(timing['train_seconds'])}"
         f"  {timing[f'{unit}_per_second']:,.0f} {unit}/s  {metrics['provenance']['device']}"

@@ -4,7 +4,8 @@ kact's own models are tested to have none of these; a model of one's own, or a h
 
 >>> from kact.experiment import Experiment
 >>> from kact.models import build_model
->>> list(escapes(build_model("lenet", (32, 32, 3), 10, activation="mish"), Experiment(model="lenet", activation="mish")))
+>>> network = build_model("lenet", (32, 32, 3), 10, activation="mish")
+>>> list(escapes(network, Experiment(model="lenet", activation="mish")))
 []
 """
 
@@ -70,8 +71,6 @@ def _own_activation(layer: keras.layers.Layer) -> str:
 
 
 def _draws_unseeded(layer: keras.layers.Layer) -> bool:
-    config = layer.get_config()
-    initializers = (
-        value for name, value in config.items() if name.endswith("_initializer") and isinstance(value, dict)
-    )
-    return any("seed" in one.get("config", {}) and one["config"]["seed"] is None for one in initializers)
+    found = (value for name, value in layer.get_config().items() if name.endswith("_initializer"))
+    configs = (one.get("config", {}) for one in found if isinstance(one, dict))
+    return any("seed" in config and config["seed"] is None for config in configs)

@@ -8,6 +8,8 @@ Delete it and give the run's training command again: it is written anew.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +45,31 @@ METRICS = {  # as `kact.structure` takes it
 
 _STATUSES = ("finished", "diverged")
 _STOPS = ("epochs", "patience", "loss", "diverged")
+
+
+def commonest_share(scores: Mapping[str, Any]) -> float | None:
+    """Return the accuracy of naming the commonest label of a split for all; None where labels were not counted.
+
+    Example:
+        >>> commonest_share({"examples": 10, "per_class": {"cat": {"examples": 7}, "dog": {"examples": 3}}})
+        0.7
+    """
+    counts = [one["examples"] for one in (scores.get("per_class") or {}).values()]
+    return max(counts) / scores["examples"] if counts else None
+
+
+def learned_nothing(scores: Mapping[str, Any]) -> bool:
+    """Return whether an accuracy is no more than luck beside naming the commonest label: two standard errors above.
+
+    Example:
+        >>> labels = {"cat": {"examples": 70}, "dog": {"examples": 30}}
+        >>> [learned_nothing({"accuracy": one, "examples": 100, "per_class": labels}) for one in (0.75, 0.85)]
+        [True, False]
+    """
+    share = commonest_share(scores)
+    if share is None:
+        return False
+    return bool(scores["accuracy"] <= share + 2 * math.sqrt(share * (1 - share) / scores["examples"]))
 
 
 def check_metrics(metrics: Any, path: Path) -> None:

@@ -35,7 +35,8 @@ class Facts:
         examples: images or tokens of test.
         shared: images or sentences of validation and of test that are in train too, exactly alike.
         chance: the accuracy on test of always saying the commonest label of train.
-        standard_error: of a test accuracy of 0.9, by the choice of test examples alone.
+        standard_error: of a test accuracy of 0.9, by the choice of test examples alone; of tokens the least that it
+            is, as those of one sentence are not independent.
     """
 
     name: str

@@ -59,9 +59,10 @@ def print_facts(facts: ImageFacts | TagFacts) -> None:
             "longest",
         ]
         print_table(heads, [_sentence_row(facts, split, shared[split]) for split in SPLITS])
+    least = "at least " * isinstance(facts, TagFacts)
     print(
         f"Always the commonest {label} of train: {facts.chance:.4f} on test. One of {facts.examples:,} test examples "
-        f"is {1 / facts.examples:.5f} of accuracy; at 0.9 one standard error is {facts.standard_error:.4f}."
+        f"is {1 / facts.examples:.5f} of accuracy; at 0.9 one standard error is {least}{facts.standard_error:.4f}."
     )
 
 

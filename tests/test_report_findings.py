@@ -98,6 +98,24 @@ def test_equal_scores_have_no_interval_and_differences_that_none_can_reach_no_us
     assert ability.startswith("2 paired seeds are too few: only a true difference of about ")
 
 
+def test_a_difference_that_is_the_same_on_every_seed_tells_nothing_of_what_could_be_seen():
+    right = {"relu": (336, 337), "elu": (340, 341)}
+    rows = [
+        made_row({"activation": name}, seed, one / 359) for name, both in right.items() for seed, one in enumerate(both)
+    ]
+    found = findings(material(rows, figures=("bars", "curves")))
+    assert answer(found)[1] == "What 2 paired seeds could have shown cannot be told: the differences have no spread."
+    (difference,) = page.compose(found).comparisons[0].rows
+    assert difference[1:4] == ("no detectable difference", "+1.11", "–") and difference[-1] == "–"
+
+
+def test_epochs_of_which_all_runs_are_alike_have_no_band():
+    rows = [made_row({"activation": "relu"}, seed, one) for seed, one in enumerate((0.5, 0.6))]
+    for row in rows:
+        row.history[1]["validation_accuracy"] = 0.25
+    assert np.isnan(band(rows, "validation_accuracy").low).tolist() == [False, True, False, False]
+
+
 def test_pairs_of_fewer_seeds_than_the_ability_is_told_of_are_named():
     rows = made_rows(MEANS, seeds=7)
     fewer = [row for row in rows if row.cell["activation"] != "gelu" or row.seed < 3]
@@ -112,10 +130,26 @@ def test_data_that_changed_between_runs_is_told():
     assert any(line.startswith("The data changed between the runs") for line in limits(findings(material(rows))))
 
 
+@pytest.mark.parametrize(("seconds", "told"), [(0.2, "1.2 s"), (670, "1 h 07 min")])
+def test_training_time_is_told_as_everywhere_else(seconds, told):
+    rows = page.compose(findings(material(made_rows(MEANS, seeds=2, seconds=seconds)))).conditions.rows
+    assert ("training time, all runs", told) in rows
+
+
 def test_a_bundled_study_names_its_command():
     told = page.compose(findings(material(made_rows(MEANS, seeds=2), name="cifar-lenet", quick=True))).conditions.rows
     assert told[0] == ("command", "kact study run cifar-lenet --quick, then kact report")
     assert page.compose(findings(material(made_rows(MEANS, seeds=2)))).conditions.rows[0][0] != "command"
+
+
+def test_of_a_tagger_the_binomial_error_is_the_least_that_it_is():
+    rows = made_rows(MEANS, seeds=2)
+    assert "would move an accuracy by about 0.88 points (one standard error)." in " ".join(
+        limits(findings(material(rows)))
+    )
+    for row in rows:
+        row.metrics["timing"]["tokens_per_second"] = row.metrics["timing"].pop("images_per_second")
+    assert "by at least 0.88 points (one standard error; the words of" in " ".join(limits(findings(material(rows))))
 
 
 def test_an_interval_ends_where_scores_do():
@@ -185,6 +219,24 @@ def test_runs_that_never_learned_are_told_where_others_did():
     )
     stuck = made_rows({"relu": 0.34, "elu": 0.7})
     assert "1 of 2 cells ended near chance in each run: nothing was learned." in limits(findings(material(stuck)))
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "counts", "told"),
+    [
+        (0.73, [1500, 1500], False),
+        (0.51, [1500, 1500], True),
+        (0.14, [420, *[105] * 24], True),  # 25 tags, one of which is named for all
+        (0.20, [420, *[105] * 24], False),
+    ],
+)
+def test_near_chance_is_what_one_label_for_all_gives(accuracy, counts, told):
+    rows = made_rows({"relu": accuracy, "elu": accuracy}, spread=0.0)
+    for row in rows:
+        row.metrics["test"]["per_class"] = {str(label): {"examples": count} for label, count in enumerate(counts)}
+        row.metrics["test"]["examples"] = sum(counts)
+    said = limits(findings(material(rows)))
+    assert any("2 of 2 cells ended near chance in each run" in line for line in said) == told
 
 
 def test_values_that_read_alike_are_refused():

@@ -2,6 +2,7 @@ import dataclasses
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -212,6 +213,24 @@ def test_an_experiment_that_two_machines_ran_is_compared_between_them(tmp_path):
     made = gather([str(here), str(there)])
     assert made.compare == "study" and made.factors == {"study": (str(here), str(there))}
     assert [made.folder(row) for row in made.rows] == [here, there]
+
+
+def test_runs_whose_directories_are_called_alike_keep_their_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, score in (("a", 0.6), ("b", 0.7)):
+        write_run(Path(name), 0, score, activation={"a": "relu", "b": "elu"}[name]).rename(Path(name) / "best")
+    made = gather(["a/best", "b/best"])
+    assert [(row.path, made.folder(row)) for row in made.rows] == [
+        ("a/best", Path("a/best")), ("b/best", Path("b/best"))
+    ]  # fmt: skip
+
+
+def test_a_run_named_twice_is_not_compared_with_itself(runs, monkeypatch):
+    one, other = (write_run(runs, 0, 0.6, activation=name) for name in MEANS)
+    monkeypatch.chdir(runs.parent)
+    for names in (["runs", str(one)], [str(one), f"runs/{one.name}", f"./runs/../runs/{other.name}"]):
+        made = gather(names)
+        assert made.compare == "activation" and len(made.rows) == 2
 
 
 def test_of_factors_that_go_together_a_label_is_shown(runs):

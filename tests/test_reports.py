@@ -122,6 +122,13 @@ def test_the_pairs_have_the_differences_and_p_of_stats(study, html):
         assert (row[1] == "no detectable difference") != one.detected
 
 
+def test_what_rounds_to_zero_has_no_sign():
+    scores = {"relu": (0.5, 0.6, 0.7), "elu": (0.50001, 0.6, 0.69998), "gelu": (0.9, 0.2)}
+    rows = [made_row({"activation": name}, seed, one) for name, all in scores.items() for seed, one in enumerate(all)]
+    (table,) = page.compose(findings(material(rows, figures=("bars",)))).comparisons
+    assert ["0", "0 to 0"] in [list(row[2:4]) for row in table.rows]
+
+
 def test_the_answer_comes_first_and_never_says_that_two_are_the_same(markdown, html):
     first = markdown.split("## ")[0]
     assert "gelu has the highest mean test accuracy, 64." in first and "detectably better than relu" in first

@@ -56,7 +56,8 @@ def test_bootstrap_t_reaches_further_where_the_tail_is():
         ([], None, "nothing can be told"),
         ([NAN, math.inf], None, "nothing can be told"),
         ([0.5, NAN], None, "no interval can be told"),
-        ([0.5, 0.5, 0.5], (0.5, 0.5), "spread cannot be told"),
+        ([0.5, 0.5, 0.5], None, "spread cannot be told"),
+        ([0.3, 0.1 + 0.2, 0.3], None, "spread cannot be told"),
     ],
 )
 def test_what_few_or_equal_runs_cannot_tell_is_said(values, interval, words, method):
@@ -130,6 +131,12 @@ def test_more_than_16_pairs_are_sampled_close_to_the_exact_p_and_alike_for_the_s
     assert found == stats.sign_flip(differences, rng()) != stats.sign_flip(differences, rng(1))
 
 
+def test_as_many_patterns_are_drawn_as_it_takes_to_tell_a_small_p_and_no_more():
+    small, large = rng(3).normal(3, 1, 18), rng(3).normal(0.4, 1, 18)
+    assert stats.sign_flip(small, rng()) >= 1 / 10_000 > stats.sign_flip(small, rng(), draws=200_000) >= 1 / 200_001
+    assert stats.sign_flip(large, rng()) == stats.sign_flip(large, rng(), draws=200_000)
+
+
 def test_the_test_that_auto_takes_depends_on_the_number_of_pairs_alone():
     assert stats.smallest_sign_flip_p(6) == 2 / 64
     assert [stats.chosen_test(n) for n in (5, 6)] == ["t", "sign_flip"]
@@ -152,6 +159,16 @@ def test_equal_differences_have_a_sign_flip_p_and_no_t():
     found = stats.paired(np.arange(5) + 0.1, np.arange(5), rng())
     assert math.isnan(found.t_p) and found.test == "sign_flip" and found.p == 2 / 32
     assert stats.paired([0.5] * 7, [0.5] * 7, rng()).p == 1
+
+
+def test_differences_that_are_alike_but_for_rounding_are_no_certainty():
+    first, second = np.array([340, 341]) / 359, np.array([336, 337]) / 359
+    assert np.ptp(first - second) > 0
+    found = stats.paired(first, second, rng())
+    assert found.difference.interval is None and found.sd == 0
+    assert math.isnan(stats.detectable_difference(found.sd, found.n))
+    needed = stats.seeds_needed(first - second, detect=0.01)
+    assert needed.seeds is None and needed.method == "all differences alike: its spread cannot be told"
 
 
 def test_rows_of_different_lengths_or_an_unknown_test_are_refused():

@@ -58,11 +58,43 @@ def test_six_seeds_of_ten_activations_cannot_be_told_apart_by_signs_and_that_is_
     assert all(one.p_holm == one.sign_flip_p_holm for one in asked.comparisons)
 
 
+def test_a_difference_as_large_as_can_be_is_detected_among_hundreds_of_comparisons():
+    """33 names are 528 comparisons: of 9,999 drawn patterns Holm's p is at least 528 / 10,000."""
+    scores = rng(2).normal(0.9, 0.001, (33, 20))
+    scores[0] += 0.5
+    found = stats.pairwise(dict(enumerate(scores)), rng())
+    best = [one for one in found.comparisons if one.first == 0]
+    assert len(found.comparisons) == 528 and all(one.test == "sign_flip" and one.attainable for one in best)
+    assert all(one.detected for one in best)
+    assert all(one.smallest_p <= 0.05 / 528 for one in best)
+
+
+def test_alpha_decides_which_test_is_taken():
+    for seeds, alpha, test in ((9, 0.05, "sign_flip"), (9, 0.001, "t"), (6, 0.05, "t"), (6, 0.5, "sign_flip")):
+        found = stats.pairwise(ten_activations(seeds), rng(), reference="a1", alpha=alpha)
+        assert {one.test for one in found.comparisons} == {test} and all(one.attainable for one in found.comparisons)
+
+
 def test_a_verdict_never_says_the_same():
     scores = {"relu": [0.9, 0.91, 0.92, 0.9, 0.93, 0.9], "elu": [0.91, 0.9, 0.92, 0.91, 0.92, 0.9]}
     verdict = stats.pairwise(scores, rng()).comparisons[0].verdict
     assert "no detectable difference" in verdict and "n = 6" in verdict and "four times in five" in verdict
     assert "same" not in verdict
+
+
+@pytest.mark.parametrize(
+    ("seeds", "words"),
+    [
+        (
+            2,
+            "between relu and elu: +0.01 (no interval, as all differences are alike, n = 2, p = 0.5, sign-flip test)",
+        ),
+        (6, "relu is higher than elu by 0.01 (no interval, as all differences are alike, n = 6, p = 0.0312,"),
+    ],
+)
+def test_a_difference_that_is_the_same_on_every_seed_has_a_verdict_without_an_interval(seeds, words):
+    scores = {"relu": np.arange(seeds) / 100 + 0.01, "elu": np.arange(seeds) / 100}
+    assert words in stats.pairwise(scores, rng()).comparisons[0].verdict
 
 
 def test_a_reference_asks_less_and_an_unknown_one_is_refused():

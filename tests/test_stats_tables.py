@@ -73,6 +73,7 @@ def test_the_interquartile_mean_leaves_out_a_quarter_at_each_end():
     assert found.estimate == pytest.approx(0.6) and found.interval[0] <= 0.6 <= found.interval[1]
     assert found == stats.interquartile_mean(table, rng())
     assert stats.interquartile_mean([[0.1], [NAN]], rng()).interval is None
+    assert stats.interquartile_mean([[0.1, 0.1], [0.5, 0.5]], rng()).interval is None
     assert math.isnan(stats.interquartile_mean([[NAN]], rng()).estimate)
 
 

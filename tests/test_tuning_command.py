@@ -4,18 +4,23 @@ import csv
 import re
 import socket
 import tomllib
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 import kact
 from kact.command_line import parse_train
 from kact.experiment import Experiment
 from kact.runs import Run
+from kact.stats import paired
 from tests.tuning_runs import BASE, FakeRuns, cheap_accuracy, small_plan
 from tuning import figures
 from tuning.__main__ import main
 from tuning.clock import Clock, Pace
+from tuning.final import Final
 from tuning.records import Execution, Trial
+from tuning.report import verdict
 from tuning.run import working_in
 from tuning.space import applied
 from tuning.values import Choice, Range
@@ -92,6 +97,22 @@ def test_a_better_trial_is_told_with_its_paired_difference(base, tmp_path, fake,
     best = Experiment.load(tmp_path / "a" / "best.toml")
     assert cheap_accuracy(best) > cheap_accuracy(BASE)
     assert (tmp_path / "a" / "figures" / "importance.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("gains", "words"),
+    [
+        ([0.1] * 5 + [3], "95 % interval -0.66 to +1.83 (n = 6 new seeds, paired, p = 0.0312)."),
+        ([3, 2, 3, 2, 3, -0.01], "+0.93 to +3.40 (n = 6 new seeds, paired, p = 0.0625): no detectable difference."),
+        ([1, 1], "no interval, as all differences are alike (n = 2 new seeds, paired, p = 0.5): no detectable"),
+        ([1], "by +1.00 points (n = 1, no interval)."),
+    ],
+)
+def test_the_verdict_goes_by_the_p_that_it_prints(gains, words):
+    test = paired(0.9 + np.array(gains) / 100, [0.9] * len(gains), np.random.default_rng(0))
+    runs = [(SimpleNamespace(experiment=one),) for one in (BASE.replace(dropout=0.2), BASE)]
+    final = Final(Trial("0", {}, 2, ()), Trial("default", {}, 2, ()), False, BASE, (), *runs, test)
+    assert words in verdict(final)
 
 
 def test_a_search_without_one_finished_trial_says_so(base, tmp_path, fake, capsys):

@@ -18,6 +18,7 @@ import numpy as np
 
 from kact.errors import KactError
 from kact.files import atomic
+from kact.plurals import counted
 from kact.runs import Run
 from kact.seals import read_json, sealed_json
 from kact.structure import fault
@@ -194,4 +195,4 @@ def counts(trials: Sequence[Trial]) -> str:
         '1 trial: 0 finished, 0 diverged, 1 failed'
     """
     many = ", ".join(f"{sum(trial.status == status for trial in trials)} {status}" for status in STATUSES)
-    return f"{len(trials)} trial{'' if len(trials) == 1 else 's'}: {many}"
+    return f"{counted(len(trials), 'trial')}: {many}"

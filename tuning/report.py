@@ -20,6 +20,7 @@ from kact.durations import duration
 from kact.files import atomic
 from kact.runs import Run
 from kact.seals import sealed_toml
+from kact.stats.paired import ALPHA
 from tuning import figures
 from tuning.final import FINAL, Final
 from tuning.plan import Plan
@@ -104,12 +105,14 @@ def verdict(final: Final) -> str:
         first = f"The best is trial {final.best.name}."
     if final.test.n == 0:
         return f"{first} It and the default cannot be compared on test: no seed is finished by both."
-    if difference.interval is None or not math.isfinite(final.test.p):
+    if final.test.test == "none":
         return f"{first} Its test accuracy differs from the default's by {gained} (n = {final.test.n}, no interval)."
-    low, high = difference.interval
-    known = "" if low > 0 or high < 0 else ": no detectable difference"
+    interval = "no interval, as all differences are alike"
+    if difference.interval is not None:
+        interval = "95 % interval {:+.2f} to {:+.2f}".format(*(100 * end for end in difference.interval))
+    known = "" if final.test.p <= ALPHA else ": no detectable difference"  # by p, as reports do
     return (
-        f"{first} On test, best trial minus default: {gained}, 95 % interval {100 * low:+.2f} to {100 * high:+.2f}"
+        f"{first} On test, best trial minus default: {gained}, {interval}"
         f" (n = {final.test.n} new seeds, paired, p = {final.test.p:.3g}){known}."
     )
 

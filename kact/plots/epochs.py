@@ -37,7 +37,7 @@ class Band:
 
     Attributes:
         epochs: `(epochs,)`, counted from 1.
-        mean, low, high: `(epochs,)`; low and high are NaN where one run leaves no interval.
+        mean, low, high: `(epochs,)`; low and high are NaN where one run, or runs that are alike, leave no interval.
         runs: how many there are at the first epoch.
     """
 

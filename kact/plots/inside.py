@@ -73,7 +73,7 @@ def kernel_sheet(kernels: np.ndarray, *, title: str) -> Figure:
         title: of the figure.
 
     Returns:
-        The figure. Grey is a weight of zero; all kernels share one scale.
+        The figure. A weight of zero is grey in colour, and white otherwise; all kernels share one scale.
     """
     kernels = kernels[:MOST_KERNELS]
     limit = float(np.abs(kernels).max(initial=0)) or 1.0

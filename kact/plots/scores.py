@@ -26,7 +26,7 @@ class PlottedMean:
 
     Attributes:
         mean: of the runs.
-        low, high: ends of its interval; NaN where one run leaves none.
+        low, high: ends of its interval; NaN where one run, or runs that are alike, leave none.
         runs: a value each.
         published: what somebody else reported for the same, or None.
     """

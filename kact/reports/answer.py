@@ -14,8 +14,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from kact import stats
+from kact.plurals import counted
 from kact.reports.findings import Findings, Place
-from kact.reports.numbers import counted, field, listing
+from kact.reports.numbers import field, listing
 
 _MOST_NAMED = 6
 _MOST_PAIRS = 3
@@ -63,7 +64,7 @@ def mean_words(found: Findings, place: Place, name: str, *, of_several: bool = F
     """
     one = place.summaries[name]
     mean = f"{found.unit.text(one.estimate, found.decimals)} {found.unit.symbol}".rstrip()
-    if one.interval is None or one.sd == 0 or of_several:  # equal scores are not certainty
+    if one.interval is None or of_several:
         return f"{mean} (n = {one.n})"
     return f"{mean} (95 % interval {found.unit.interval(one.interval, found.decimals)}, n = {one.n})"
 

@@ -18,9 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from kact import own_activations, stats
+from kact.durations import duration, short
+from kact.metrics import learned_nothing
+from kact.plurals import counted
 from kact.reports.findings import Findings
 from kact.reports.material import Material
-from kact.reports.numbers import counted, duration, field, in_words, key, listing
+from kact.reports.numbers import field, in_words, key, listing
 from kact.reports.tables import Table, at_edge
 from kact.studies.row import ResultRow
 from kact.studies.study_file import study_names
@@ -86,7 +89,7 @@ def _machine(rows: Sequence[ResultRow]) -> Iterator[tuple[str, str]]:
 
 def _time(material: Material) -> Iterator[tuple[str, str]]:
     total = sum(row.metrics["timing"]["train_seconds"] for row in material.rows if row.metrics)
-    yield "training time, all runs", duration(total)
+    yield "training time, all runs", duration(total) if total >= 10 else short(total)
     ended = [row.finished_at for row in material.rows if row.finished_at]
     if ended:
         first, last = (datetime.fromtimestamp(one, UTC).strftime("%Y-%m-%d %H:%M") for one in (min(ended), max(ended)))
@@ -121,8 +124,7 @@ def _at_chance(material: Material) -> Iterator[str]:
     cells, none_learned = material.cells(), 0
     for cell in cells:
         scores = [row.metrics["test"] for row in cell.rows if row.metrics and row.metrics.get("test")]
-        bar = 1.5 / len(scores[0]["per_class"]) if scores and scores[0].get("per_class") else 0.0
-        stuck = sum(one["accuracy"] < bar for one in scores)
+        stuck = sum(map(learned_nothing, scores))
         if 0 < stuck < len(scores):
             where = f"{material.called(cell.name)}{f' at {cell.place}' * bool(cell.place)}"
             yield f"Of {where}, {stuck} of {len(scores)} runs ended near chance: the mean is of two kinds of runs."
@@ -144,15 +146,17 @@ def _chance(found: Findings) -> Iterator[str]:
     """Say how far the choice of the test examples alone moves a score."""
     if found.material.score != "accuracy":
         return
-    scores = [row.metrics["test"] for row in found.material.compared if row.metrics and row.metrics.get("test")]
-    sizes = {one["examples"] for one in scores}
+    scored = [row.metrics for row in found.material.compared if row.metrics and row.metrics.get("test")]
+    sizes = {one["test"]["examples"] for one in scored}
     if len(sizes) != 1:
         return
     examples = sizes.pop()
-    error = stats.binomial_standard_error(statistics.median(one["accuracy"] for one in scores), examples)
+    error = stats.binomial_standard_error(statistics.median(one["test"]["accuracy"] for one in scored), examples)
+    tagged = any("tokens_per_second" in one["timing"] for one in scored)
+    about, why = ("at least", "; the words of one sentence are not independent") if tagged else ("about", "")
     yield (
         f"The intervals are over seeds, on this one test set of {examples:,} examples; another such test set would move"
-        f" an accuracy by about {found.unit.amount(error, 2)} (one standard error)."
+        f" an accuracy by {about} {found.unit.amount(error, 2)} (one standard error{why})."
     )
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from itertools import groupby
 from typing import Any
 
 from kact.errors import KactError
@@ -58,10 +59,10 @@ def make(drawn: Mapping[str, Any]) -> dict[str, Any]:
     for line in drawn["lines"]:
         look = looks[line["name"]]
         epochs, group = line["epochs"], line["name"]
-        if any(end is not None for end in line["low"]):
+        for begin, end in _stretches(line["low"]):
             figure.add_scatter(
-                x=[*epochs, *reversed(epochs)],
-                y=[*line["high"], *reversed(line["low"])],
+                x=[*epochs[begin:end], *reversed(epochs[begin:end])],
+                y=[*line["high"][begin:end], *reversed(line["low"][begin:end])],
                 fill="toself",
                 fillcolor=look["color"],
                 opacity=0.15,
@@ -84,6 +85,19 @@ def make(drawn: Mapping[str, Any]) -> dict[str, Any]:
     )
     made: dict[str, Any] = json.loads(figure.to_json())
     return made
+
+
+def _stretches(values: Sequence[float | None]) -> Iterator[tuple[int, int]]:
+    """Yield where values that are there begin and end, stretch by stretch, as a band has gaps where it has no interval.
+
+    Example:
+        >>> list(_stretches([None, 1.0, 2.0, None, 3.0]))
+        [(1, 3), (4, 5)]
+    """
+    for there, places in groupby(range(len(values)), lambda place: values[place] is not None):
+        if there:
+            begin, *rest = places
+            yield begin, begin + len(rest) + 1
 
 
 def _missing() -> KactError:

@@ -1,4 +1,4 @@
-"""Numbers as a reader wants them: percent, digits as the interval allows, minutes and hours, plain words for values.
+"""Numbers as a reader wants them: percent, digits as the interval allows, plain words for values.
 
 >>> unit = Unit.of("accuracy")
 >>> unit.text(0.57094, decimals_for(unit.scale * 0.0051)), unit.header("accuracy")
@@ -49,11 +49,17 @@ class Unit:
         return f"{words}, {self.symbol}" if self.symbol else words
 
     def text(self, value: float | None, decimals: int | None = None, *, sign: bool = False) -> str:
-        """Return a value in this unit; a dash where there is none."""
+        """Return a value in this unit; a dash where there is none, and no sign where it rounds to zero.
+
+        Example:
+            >>> unit = Unit.of("accuracy")
+            >>> unit.text(-0.0004, 1), unit.text(0.0004, 1, sign=True), unit.text(-0.004, 1)
+            ('0.0', '0.0', '−0.4')
+        """
         if value is None or not math.isfinite(value):
             return NOTHING
         rounded = f"{value * self.scale:{'+' if sign else ''}.{self.decimals if decimals is None else decimals}f}"
-        return rounded.replace("-", "−")
+        return rounded.replace("-", "−") if float(rounded) else rounded.lstrip("+-")
 
     def interval(self, ends: tuple[float, float] | None, decimals: int | None = None, *, sign: bool = False) -> str:
         """Return "low to high" in this unit; a dash where there is no interval."""
@@ -89,20 +95,6 @@ def decimals_for(*half_widths: float, otherwise: int = 2) -> int:
     if not known:
         return otherwise
     return min(_MOST_DECIMALS, max(0, 1 - math.floor(math.log10(statistics.median(known)))))
-
-
-def duration(seconds: float) -> str:
-    """Return a time in the unit that suits it.
-
-    Example:
-        >>> duration(0.4), duration(75), duration(5400), duration(200000)
-        ('0.4 s', '1.2 min', '1.5 h', '56 h')
-    """
-    if seconds < 60:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    if seconds < 3600:
-        return f"{seconds / 60:.1f} min"
-    return f"{seconds / 3600:.1f} h" if seconds < 36_000 else f"{seconds / 3600:,.0f} h"
 
 
 def probability(p: float | None) -> str:
@@ -169,16 +161,6 @@ def listing(words: Iterable[str], last: str = "and") -> str:
     """
     *before, end = words
     return f"{', '.join(before)} {last} {end}" if before else end
-
-
-def counted(number: int, word: str) -> str:
-    """Return a count with its noun, in the plural where it has to be.
-
-    Example:
-        >>> counted(1, "run"), counted(1200, "run")
-        ('1 run', '1,200 runs')
-    """
-    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
 
 
 def key(value: Any) -> str:

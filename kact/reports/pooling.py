@@ -38,7 +38,8 @@ def pool(materials: Sequence[Material]) -> Material:
         for row in material.compared:
             repeated |= (row.hash, row.seed) in seen
             seen.add((row.hash, row.seed))
-            rows.append((material.name, dataclasses.replace(row, path=f"{material.name}/{row.path}")))
+            where = material.folders.get(row.path, row.path)  # paths within two studies may be alike
+            rows.append((material.name, dataclasses.replace(row, path=str(where))))
     fields = differing([row.experiment for _, row in rows])
     described = [{name: values[i] for name, values in fields.items()} for i in range(len(rows))]
     if repeated:  # the same experiment in two of them: they are what there is to compare
@@ -68,7 +69,7 @@ def pool(materials: Sequence[Material]) -> Material:
         quick=any(material.quick for material in materials),
         planned=sum(one for one in planned if one is not None) if None not in planned else None,
         remarks=tuple(remarks),
-        folders={f"{one.name}/{path}": folder for one in materials for path, folder in one.folders.items()},
+        folders={str(folder): folder for one in materials for folder in one.folders.values()},
     )
 
 

@@ -9,7 +9,7 @@ Run a study first: kact study run NAME
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,15 +41,24 @@ def gather(names: Sequence[str], runs: str | Path = "runs") -> Material:
     if not names:
         raise KactError("There is nothing to report.", "Name studies or runs: kact report NAME_OR_DIRECTORY ...")
     studies, plain = [], []
-    for folder in dict.fromkeys(find(name, Path(runs)) for name in names):
+    for folder in _once(find(name, Path(runs)) for name in names):
         if _is_study(folder):
             studies.append((folder, of_study(folder)))
         else:
             plain += [folder] if (folder / EXPERIMENT).is_file() else _runs_in(folder)
+    plain = _once(plain)  # a folder of runs may be named beside one of them
     materials = [*_told_apart(studies), *of_runs(plain)]
     if not any(material.compared for material in materials):
         raise _nothing(materials, names, plain, studies)
     return materials[0] if len(materials) == 1 and studies else pool(materials)
+
+
+def _once(folders: Iterable[Path]) -> list[Path]:
+    """Return each directory once, by its first spelling."""
+    found: dict[Path, Path] = {}
+    for folder in folders:
+        found.setdefault(folder.resolve(), folder)
+    return list(found.values())
 
 
 def _told_apart(studies: Sequence[tuple[Path, Material]]) -> list[Material]:
@@ -182,7 +191,7 @@ def _row(folder: Path) -> ResultRow:
         status=run.metrics["status"],
         metrics=run.metrics,
         history=run.history,
-        path=folder.name,
+        path=str(folder),
     )
 
 

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 
 from kact import stats
+from kact.plurals import counted
 from kact.reports.findings import Findings, Place
 from kact.reports.material import Cell, Material
-from kact.reports.numbers import NOTHING, Unit, counted, field, in_words, key, numeric, probability
+from kact.reports.numbers import NOTHING, Unit, field, in_words, key, numeric, probability
 from kact.stats import Comparison
 
 _EXTRA_SCORES = ("loss", "accuracy", "f1", "precision", "recall")

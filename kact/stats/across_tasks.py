@@ -17,7 +17,8 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from kact.errors import KactError
-from kact.stats.intervals import CONFIDENCE, RESAMPLES, Estimate
+from kact.plurals import counted
+from kact.stats.intervals import CONFIDENCE, RESAMPLES, Estimate, no_spread
 from kact.stats.paired import ALPHA
 
 _MOST_AT_ONCE = 2_000_000  # numbers that one batch of resamples holds
@@ -63,7 +64,7 @@ def interquartile_mean(values: ArrayLike, generator: np.random.Generator) -> Est
         generator: draws the resamples.
 
     Returns:
-        The estimate with its percentile interval; none where every task has fewer than two runs.
+        The estimate with its percentile interval; none where no task has two runs that differ.
 
     Raises:
         KactError: if it is not a matrix.
@@ -84,6 +85,8 @@ def interquartile_mean(values: ArrayLike, generator: np.random.Generator) -> Est
     estimate = float(stats.trim_mean(np.concatenate(tasks), 0.25))
     if max(map(len, tasks)) < 2:
         return Estimate(estimate, None, len(tasks), "one run a task: no interval can be told")
+    if all(map(no_spread, tasks)):
+        return Estimate(estimate, None, len(tasks), "all runs of a task alike: their spread cannot be told from them")
     size = sum(map(len, tasks))
     drawn = []
     for batch in _batches(RESAMPLES, max(1, _MOST_AT_ONCE // size)):
@@ -125,7 +128,7 @@ def friedman_nemenyi(
     average = ranks.mean(axis=0) if tasks else np.full(count, np.nan)
     if tasks < 2:
         nothing = np.full((count, count), np.nan)
-        said = f"{tasks} task{'s' * (tasks != 1)}: nothing can be told across tasks"
+        said = f"{counted(tasks, 'task')}: nothing can be told across tasks"
         return Ranks(methods, average, math.nan, math.nan, nothing, (), tasks, left_out, said)
     error = math.sqrt(count * (count + 1) / (12 * tasks))  # of an average rank, where all are alike
     difference = float(stats.studentized_range.ppf(1 - alpha, count, np.inf) * error)

@@ -27,6 +27,7 @@ CONFIDENCE = 0.95
 RESAMPLES = 9_999
 _WORDS = {"bca": "BCa bootstrap", "bootstrap_t": "bootstrap-t"}
 _LEAST_TO_RESAMPLE = 5  # fewer give resamples of one value over and over
+_ROUNDING = 1e-9  # of the largest value: what differs by less is alike
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Summary(Estimate):
     """What the runs of one cell came to; `estimate` is their mean.
 
     Attributes:
-        sd: standard deviation between runs (divisor n - 1); NaN for fewer than two.
+        sd: standard deviation between runs (divisor n - 1); NaN for fewer than two, 0 where all are alike.
         failures: runs without a finite score: failed, diverged or not there.
     """
 
@@ -80,8 +81,7 @@ def summary(values: ArrayLike, *, method: str = "t", generator: np.random.Genera
     given = scores(values)
     kept = given[np.isfinite(given)]
     mean = mean_interval(kept, method=method, generator=generator)
-    sd = float(kept.std(ddof=1)) if len(kept) > 1 else math.nan
-    return Summary(mean.estimate, mean.interval, mean.n, mean.method, sd, len(given) - len(kept))
+    return Summary(mean.estimate, mean.interval, mean.n, mean.method, spread(kept), len(given) - len(kept))
 
 
 def mean_interval(values: ArrayLike, *, method: str = "t", generator: np.random.Generator | None = None) -> Estimate:
@@ -112,19 +112,41 @@ def mean_interval(values: ArrayLike, *, method: str = "t", generator: np.random.
     mean = float(kept.mean())
     if n == 1:
         return Estimate(mean, None, 1, "one value: no interval can be told")
-    if np.ptp(kept) == 0:
-        return Estimate(mean, (mean, mean), n, "all values alike: their spread cannot be told from them")
+    if no_spread(kept):
+        return Estimate(mean, None, n, "all values alike: their spread cannot be told from them")
     if generator is not None and method != "t" and n >= _LEAST_TO_RESAMPLE:
         low, high = {"bca": _bca, "bootstrap_t": _bootstrap_t}[method](kept, generator)
         if math.isfinite(low) and math.isfinite(high):
             return Estimate(mean, (low, high), n, f"{_WORDS[method]}, {RESAMPLES:,} resamples")
-    half = float(special.stdtrit(n - 1, 0.5 + CONFIDENCE / 2) * kept.std(ddof=1) / math.sqrt(n))
+    half = float(special.stdtrit(n - 1, 0.5 + CONFIDENCE / 2) * spread(kept) / math.sqrt(n))
     return Estimate(
         mean,
         (mean - half, mean + half),
         n,
         "Student's t" + (f"; {_WORDS[method]} cannot be had" if method != "t" else ""),
     )
+
+
+def no_spread(values: np.ndarray) -> bool:
+    """Return whether values `(n,)`, at least one, are alike but for rounding, so that their spread cannot be told.
+
+    Example:
+        >>> no_spread(np.array([0.3, 0.1 + 0.2])), no_spread(np.array([0.3, 0.3001]))
+        (True, False)
+    """
+    return bool(np.ptp(values) <= _ROUNDING * np.abs(values).max())
+
+
+def spread(values: np.ndarray) -> float:
+    """Return the standard deviation (divisor n - 1) of values `(n,)`: NaN for fewer than two, 0 where all are alike.
+
+    Example:
+        >>> spread(np.array([1.0, 2.0, 3.0])), spread(np.array([0.3, 0.1 + 0.2]))
+        (1.0, 0.0)
+    """
+    if len(values) < 2:
+        return math.nan
+    return 0.0 if no_spread(values) else float(values.std(ddof=1))
 
 
 def share_interval(successes: float, n: int) -> Estimate:
@@ -158,7 +180,8 @@ def binomial_standard_error(share: float, examples: int) -> float:
 
     Args:
         share: of right (or wrong) answers, in [0, 1].
-        examples: of the test set, at least 1, each independent of the others.
+        examples: of the test set, at least 1, each independent of the others: of words, which those of one sentence
+            are not, this is the least that it is.
 
     Example:
         >>> round(binomial_standard_error(0.1257, 7152), 4)

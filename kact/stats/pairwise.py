@@ -56,13 +56,15 @@ class Comparison(Paired):
         both, difference = f"{self.first} and {self.second}", self.difference
         if self.n == 0:
             return f"nothing can be told of {both}: no seed has a finite score of both{self._missing()}"
-        if self.test == "none" or difference.interval is None:
+        if self.test == "none":
             return f"nothing can be told of {both} from one seed: {difference.estimate:+.4g}{self._missing()}"
-        low, high = difference.interval
+        interval = "no interval, as all differences are alike"
+        if difference.interval is not None:
+            interval = "95 % interval {:.4g} to {:.4g}".format(*difference.interval)
         p = f"Holm's p = {self.p_holm:.3g}" if self.comparisons > 1 else f"p = {self.p_holm:.3g}"
         found = (
             f"{abs(difference.estimate):.4g}" if self.detected else f"{difference.estimate:+.4g}",
-            f"(95 % interval {low:.4g} to {high:.4g}, n = {self.n}, {p}, {TEST_WORDS[self.test]})",
+            f"({interval}, n = {self.n}, {p}, {TEST_WORDS[self.test]})",
         )
         if self.detected:
             word = "higher" if difference.estimate > 0 else "lower"
@@ -127,7 +129,8 @@ def pairwise(
     Args:
         scores: name to `(n,)`, a score a seed, the same seeds in each; what is not finite is a run that failed,
             diverged or is not there. A pair stands on the seeds that both have, and says which it lacks.
-        generator: for sampled sign flips (more than 16 pairs) and BCa; each comparison draws from a child of its own.
+        generator: for sampled sign flips (more than 16 pairs) and both bootstraps; each comparison draws from a child
+            of its own.
         reference: the name that all others are compared with, which needs far fewer seeds; all pairs if None.
         test, method: as for `kact.stats.paired`.
         alpha: the share of false positives, in the whole family.
@@ -153,7 +156,7 @@ def pairwise(
         pairs = [(name, reference) for name in rows if name != reference]
     children = generator.spawn(len(pairs))
     made = [
-        paired(rows[first], rows[second], child, test=test, method=method, comparisons=len(pairs))
+        paired(rows[first], rows[second], child, test=test, method=method, comparisons=len(pairs), alpha=alpha)
         for (first, second), child in zip(pairs, children, strict=True)
     ]
     holm_p, holm_flip = holm([one.p for one in made]), holm([one.sign_flip_p for one in made])
@@ -167,7 +170,7 @@ def pairwise(
             comparisons=len(pairs),
             alpha=alpha,
             detected=bool(p <= alpha),
-            attainable=one.test == "t" or (one.test == "sign_flip" and one.n >= seeds_for_sign_flip(len(pairs), alpha)),
+            attainable=one.test in ("t", chosen_test(one.n, len(pairs), alpha)),
             detectable=detectable_difference(one.sd, one.n, alpha=alpha, comparisons=len(pairs)),
             needed=None
             if detect is None

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 from scipy import optimize, special, stats
 
 from kact.errors import KactError
-from kact.stats.intervals import CONFIDENCE, scores
+from kact.stats.intervals import CONFIDENCE, no_spread, scores, spread
 from kact.stats.paired import ALPHA, seeds_for_sign_flip
 
 POWER = 0.8
@@ -75,13 +75,13 @@ def seeds_needed(
     row = scores(differences, "differences")
     row = row[np.isfinite(row)]
     n, least = len(row), seeds_for_sign_flip(comparisons, alpha)
-    if n < 2 or np.ptp(row) == 0:
+    if n < 2 or no_spread(row):
         few = "no difference" if n == 0 else "one difference" if n == 1 else "all differences alike"
         return SeedsNeeded(None, None, least, detect, math.nan, n, f"{few}: its spread cannot be told")
-    sd = float(row.std(ddof=1))
+    sd = spread(row)
     tail = (1 - CONFIDENCE) / 2
     low, high = (sd * math.sqrt((n - 1) / stats.chi2.ppf(share, n - 1)) for share in (1 - tail, tail))
-    counts = [_least_seeds(abs(detect) / spread, power, alpha / comparisons) for spread in (sd, low, high)]
+    counts = [_least_seeds(abs(detect) / one, power, alpha / comparisons) for one in (sd, low, high)]
     method = f"paired t-test, power {power:.0%}, alpha {alpha:g}" + (
         f" over {comparisons} comparisons" if comparisons > 1 else ""
     )

@@ -47,7 +47,7 @@ class PublishedComparison:
         difference: with Welch's interval; none where an entry has fewer than two runs or no spread.
         p: two-sided, of Welch's test; NaN where there is none.
         p_holm: after Holm's correction over the table.
-        detected: whether `p_holm` is at most 0.05.
+        detected: whether `p_holm` is at most the table's alpha.
     """
 
     first: str

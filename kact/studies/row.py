@@ -70,7 +70,7 @@ class ResultRow:
 
         Args:
             split: "train", "validation" or "test".
-            name: "accuracy" (a fraction in [0, 1]), "loss", "precision", "recall" or "f1".
+            name: one of `kact.studies.study.SCORES`; all but the loss are fractions in [0, 1].
         """
         scores = (self.metrics or {}).get(split)
         return None if scores is None else scores.get(name)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kact.durations import duration
+from kact.plurals import counted
 from kact.studies.factors import in_words, thawed
 from kact.studies.probe import StudyCost
 from kact.studies.study import Study
@@ -26,23 +27,23 @@ def describe(study: Study) -> str:
         f"{study.name}{f' ({study.study})' if study.study else ''}{f': {study.title}' if study.title else ''}{quick}"
     ]
     lines += [line for line in (study.source, study.question) if line]
-    lines.append(f"compares {study.compare} by test {study.score}, {_counted(len(study.seeds), 'seed')}")
+    lines.append(f"compares {study.compare} by test {study.score}, {counted(len(study.seeds), 'seed')}")
     lines += [
         f"  {name}: {', '.join(str(thawed(value)) for value in values)}" for name, values in study.factors.items()
     ]
     if study.tune is not None:
         within = f", within each {', '.join(study.tune.within)}" if study.tune.within else ""
-        within += f", in runs of {_counted(study.tune.epochs, 'epoch')}" if study.tune.epochs else ""
+        within += f", in runs of {counted(study.tune.epochs, 'epoch')}" if study.tune.epochs else ""
         for name, values in study.tune.grid.items():
             lines.append(
                 f"  {name} of each {study.compare} chosen on validation{within}: {', '.join(map(str, values))}"
             )
     lines += [f"  {note}" for note in study.notes]
-    tuning = f"{_counted(study.run_count('tune'), 'run')} of tuning, then " if study.tune else ""
-    lines.append(f"{_counted(study.cell_count, 'cell')}, {tuning}{_counted(study.run_count('compare'), 'run')}")
+    tuning = f"{counted(study.run_count('tune'), 'run')} of tuning, then " if study.tune else ""
+    lines.append(f"{counted(study.cell_count, 'cell')}, {tuning}{counted(study.run_count('compare'), 'run')}")
     if study.published:
         lines.append(
-            f"{_counted(len(study.published), 'published cell')}, such as {in_words(study.published[0]['cell'])}"
+            f"{counted(len(study.published), 'published cell')}, such as {in_words(study.published[0]['cell'])}"
         )
     if study.expected:
         lines.append(_expected(study.expected))
@@ -69,10 +70,6 @@ def estimate_in_words(found: StudyCost, workers: int) -> str:
         'about 30 min with 2 workers on idle CPU cores, 5 MB of disk (2 networks tried in 4 s)'
     """
     size = f"{found.bytes / 1e9:.1f} GB" if found.bytes >= 1e9 else f"{found.bytes / 1e6:.0f} MB"
-    tried = f"{_counted(found.networks, 'network')} tried in {duration(found.probe_seconds)}"
+    tried = f"{counted(found.networks, 'network')} tried in {duration(found.probe_seconds)}"
     taken = duration(found.startup_seconds + found.seconds / workers)
-    return f"about {taken} with {_counted(workers, 'worker')} on idle CPU cores, {size} of disk ({tried})"
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    return f"about {taken} with {counted(workers, 'worker')} on idle CPU cores, {size} of disk ({tried})"

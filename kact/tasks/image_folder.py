@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from kact.errors import KactError
+from kact.plurals import counted
 from kact.tasks.image_files import Classes, check_image_options, decode, fingerprint, list_classes
 from kact.tasks.split import stratified_cut
 from kact.tasks.task import Identity, RawArrays, Task
@@ -118,7 +119,7 @@ class FolderOfImages:
         for name, count in train.items():
             if count < least:
                 raise KactError(
-                    f"The class {name!r} in '{self.root}' has {count} image{'s' * (count != 1)}; at least {least} are "
+                    f"The class {name!r} in '{self.root}' has {counted(count, 'image')}; at least {least} are "
                     "needed, one for each of train, validation and test.",
                     "Add images to it, or take its folder away.",
                 )
