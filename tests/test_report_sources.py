@@ -162,6 +162,15 @@ def test_a_model_that_differs_is_told_and_its_sizes_are_not(runs):
     assert len(told) == 1 and "differ in model too: " in told[0]
 
 
+def test_where_networks_differ_the_model_is_compared_and_not_what_follows_from_it(runs):
+    mlp = {"name": "mlp", "hidden_units": [8]}
+    write_run(runs, 0, 0.9, activation="relu", model=mlp, batch_norm=False)
+    write_run(runs, 0, 0.9, activation="relu", model={"name": "cnn", "filters": [2]}, batch_norm=True)
+    found = page.compose(findings(gather([str(runs)])))
+    assert found.answer[0] == "cnn and mlp share the highest test accuracy, 90.00 % (n = 1)."
+    assert found.answer[-1].startswith("The runs differ in batch norm too: what comes of that and what of model cannot")
+
+
 def test_a_run_alone_is_named_by_its_activation(runs):
     made = page.compose(findings(gather([str(write_run(runs, 0, 0.9, activation="mish"))])))
     assert made.answer[0] == "mish has a test accuracy of 90.00 % (n = 1)." and made.scores.rows[0][0] == "mish"

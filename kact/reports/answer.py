@@ -43,9 +43,10 @@ def answer(found: Findings, own: Findings | None = None) -> list[str]:
         return [
             f"{where}{_highest(found, told)}",
             f"{only}, and nothing can be told from one seed: give at least {_enough(found)}.",
+            *_confounded(found),
         ]
     verdict = f"{where}{_verdict(found, told[0])}" if len(told) == 1 else _verdicts(found, told)
-    return [verdict, _ability(found), *([_at_own_rates(own)] if own is not None else [])]
+    return [verdict, _ability(found), *([_at_own_rates(own)] if own is not None else []), *_confounded(found)]
 
 
 def score_words(found: Findings) -> str:
@@ -197,9 +198,22 @@ def _enough(found: Findings) -> int:
 def _highest(found: Findings, told: list[Place]) -> str:
     if len(told) > 1:
         return f"{_wins(found, told)}."
-    best = told[0].ranked[0]
-    mean = mean_words(found, told[0], best)
-    return f"{found.material.called(best)} has the {_extreme(found)} {score_words(found)}, {mean}."
+    tied = _leaders(told[0])
+    mean = mean_words(found, told[0], tied[0])
+    have = "has" if len(tied) == 1 else "share"
+    names = _named([found.material.called(name) for name in tied])
+    return f"{names} {have} the {_extreme(found)} {score_words(found)}, {mean}."
+
+
+def _confounded(found: Findings) -> list[str]:
+    """Say that the compared values are not all that differs, where that is so."""
+    material = found.material
+    if not material.confounded:
+        return []
+    too = listing([field(name) for name in material.confounded[:_MOST_NAMED]])
+    return [
+        f"The runs differ in {too} too: what comes of that and what of {field(material.compare)} cannot be told apart."
+    ]
 
 
 def _alone(found: Findings, told: list[Place]) -> str:

@@ -90,6 +90,7 @@ class Material:
         within: factors, beside the compared one, for each of whose values it was chosen anew.
         tuned_epochs: of the runs that it was chosen by; None where they were as long as the compared ones.
         chosen: settings by `key` of the compared value and those of `within`; None where nothing could be chosen yet.
+        confounded: settings in which runs differ and that follow from the compared value.
         remarks: what a reader must know of how runs came together.
         folders: directories of runs, by the path of their rows.
     """
@@ -112,6 +113,7 @@ class Material:
     within: tuple[str, ...] = ()
     tuned_epochs: int | None = None
     chosen: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
+    confounded: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     folders: Mapping[str, Path] = field(default_factory=dict)
 

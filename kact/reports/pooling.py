@@ -18,6 +18,7 @@ from kact.studies.row import ResultRow
 SOURCE = "study"  # the factor that tells apart what nothing else does
 _TASK = "task"
 _FIRST = (_TASK, "activation")  # are named before what goes with them
+_LATER = ("batch_norm",)  # follows from the model where nobody says
 _LAST = ("data", "learning_rate")  # are what a person lets follow from the rest
 _MOST_SHOWN = 4
 
@@ -51,7 +52,8 @@ def pool(materials: Sequence[Material]) -> Material:
             {**one, compare: row.experiment.get(compare)} for one, (_, row) in zip(described, rows, strict=True)
         ]
     factors, followers = _independent(described, compare)
-    remarks += [_remark(name, described, compare) for name in followers if not _goes_without_saying(name, described)]
+    confounded = [name for name in followers if not _goes_without_saying(name, described)]
+    remarks += [_remark(name, described, compare) for name in confounded]
     kept = [
         dataclasses.replace(row, cell={name: cell.get(name) for name in factors})
         for cell, (_, row) in zip(described, rows, strict=True)
@@ -68,6 +70,7 @@ def pool(materials: Sequence[Material]) -> Material:
         notes=tuple(dict.fromkeys(note for material in materials for note in material.notes)),
         quick=any(material.quick for material in materials),
         planned=sum(one for one in planned if one is not None) if None not in planned else None,
+        confounded=tuple(confounded),
         remarks=tuple(remarks),
         folders={str(folder): folder for one in materials for folder in one.folders.values()},
     )
@@ -133,7 +136,8 @@ def _goes_without_saying(name: str, described: Sequence[Mapping[str, Any]]) -> b
 
 def _by_weight(names: Any) -> list[str]:
     def weight(name: str) -> tuple[int, str]:
-        return (0 if name in _FIRST else 3 if name in _LAST else 2 if "." in name else 1), name
+        order = (name in _FIRST, name not in (*_LATER, *_LAST) and "." not in name, name in _LATER, "." in name, True)
+        return order.index(True), name
 
     return sorted(names, key=weight)
 
