@@ -22,7 +22,8 @@ def main(arguments: list[str]) -> int:
         images: Annotated[
             tuple[str, ...],
             Flag(
-                "images, or folders of them; for a tagger files with a text a line, or - for standard input",
+                "images, or folders of them, scored where they are of classes; for a tagger "
+                "files with a text a line, or - for standard input",
                 "FILE ...",
                 positional=True,
             ),
@@ -53,13 +54,16 @@ def main(arguments: list[str]) -> int:
             _print_tagged(texts, predictor.tag(texts), json_)
             return 0
         files = [file for image in images for file in _images(image)]  # before Keras is loaded and the network built
-        for image, found in zip(files, predictor.predict(files), strict=True):
-            _print_labels(image, found, top, json_)
+        told = []
+        for file, found in zip(files, predictor.predict(files), strict=True):
+            told.append((file, found, _class_of(file, images, predictor.task.labels)))
         of_test = predictor.predict_test(test) if test else []
-        for number, (found, truth) in enumerate(of_test):
-            _print_labels(f"test {number}", found, top, json_, truth)
-        if len(of_test) > 1 and not json_:
-            print(f"{sum(found.label == truth for found, truth in of_test)} of {len(of_test)} right")
+        told += [(f"test {number}", found, truth) for number, (found, truth) in enumerate(of_test)]
+        for name, found, truth in told:
+            _print_labels(name, found, top, json_, truth)
+        known = [found.label == truth for _, found, truth in told if truth is not None]
+        if len(known) > 1 and not json_:
+            print(f"{sum(known):,} of {len(known):,} right")
         return 0
 
     return call(predict, arguments, "kact predict")
@@ -85,6 +89,12 @@ def _images(given: str) -> list[str]:
     if not found:
         raise KactError(f"There is no image in the folder '{given}'.", "Give another folder, or image files.")
     return found
+
+
+def _class_of(file: str, given: Sequence[str], labels: Sequence[str]) -> str | None:
+    """Return the label that a file's folder is called by, in a given folder of classes; None where it is none."""
+    name = Path(file).parent.name
+    return name if name in labels and file not in given else None
 
 
 def _print_labels(image: str, found: "Prediction", top: int, as_json: bool, truth: str | None = None) -> None:

@@ -140,7 +140,7 @@ def confusion(found: Findings) -> list[Illustration]:
     if wrong.any():
         true, taken = np.unravel_index(int(wrong.argmax()), wrong.shape)
         alt += f"; most often wrong is {labels[true]} taken for {labels[taken]} ({wrong.max():,} times)"
-    caption = f"Test classes of {name}, the cell with the best mean, {len(scores)} runs added up: counts in the cells."
+    caption = f"Test classes of {name}, of the best mean, {len(scores)} runs added up: counts in the cells."
     figure = plots.confusion_matrix(counts, labels, title="")
     return [Illustration("confusion", "What is taken for what", caption, f"{alt}.", figure)]
 
