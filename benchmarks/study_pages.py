@@ -155,7 +155,9 @@ def write_index() -> Path:
     if begun:
         names = ", ".join(f"`{name}`" for name in begun)
         place = PAGES / _rows("NAME")
-        rows.append(f"\nBegun in full: {names}. Copy {place} to runs/NAME, and `kact study run runs/NAME` goes on with it.")
+        rows.append(
+            f"\nBegun in full: {names}. Copy {place} to runs/NAME, and `kact study run runs/NAME` goes on with it."
+        )
     path = PAGES / "README.md"
     said = ["", "## What the full ones found", "", *answers] if answers else []
     path.write_text(_INDEX + "\n".join([*rows, *said]) + "\n")
