@@ -14,6 +14,7 @@ _USAGE = """usage: kact COMMAND ...
 Which activation function, and does it matter? Train the same network with each, and see.
 
 commands:
+  compare    compare activations, each with its own learning rate, in one line: the answer, and its page
   train      train one network with one activation
   predict    label images, or tag words, with a trained run
   inspect    show what a run was and how it ended; draw its feature maps, kernels, curves, confusion
@@ -26,6 +27,7 @@ commands:
 """
 
 _MODULES = {  # whose `main` does a command, imported when it is given
+    "compare": "kact.compare",
     "predict": "kact.commands.predict",
     "inspect": "kact.commands.inspect",
     "export": "kact.commands.export",

@@ -1,0 +1,66 @@
+"""`kact compare`: a study made of one line, run to its end, reported, and gone on with."""
+
+import pytest
+
+from kact import __main__ as command
+from kact.compare import study_of
+from kact.studies.directory import StudyDirectory
+from kact.studies.study import Study
+
+LINE = ["compare", "relu", "swish", "--learning-rates", "0.01", "0.03", "--epochs", "1", "--train-examples", "200"]
+
+
+def test_each_gets_its_learning_rate_and_as_many_seeds_as_a_difference_takes():
+    study = study_of(["relu", "mish", "relu", "elu(alpha=1)"], {"task": "mnist", "epochs": 3})
+    assert study.grid["activation"] == ("relu", "mish", "elu") and len(study.seeds) == 7
+    assert study.tune.grid["learning_rate"] == (0.0001, 0.0003, 0.001, 0.003, 0.01) and study.base["epochs"] == 3
+    momentum = study_of(["relu", "mish"], {"optimizer": "momentum"}, seeds=3)
+    assert momentum.tune.grid["learning_rate"] == (0.005, 0.015, 0.05, 0.15, 0.5) and len(momentum.seeds) == 3
+    names = {
+        study_of(*one).name for one in ((["relu", "mish"], {}), (["relu", "elu"], {}), (["relu", "mish"], {"l2": 0.1}))
+    }
+    assert len(names) == 3 and all(name.startswith("compare-digits-mlp-") for name in names)
+    assert (
+        study_of(["relu", "mish"], {}, seeds=9).name == study_of(["relu", "mish"], {}).name
+    )  # more seeds go on with it
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ([], ["ACTIVATION"]),
+        (["relu"], ["nothing to compare", "kact compare relu mish"]),
+        (["silu", "swish"], ["nothing to compare"]),
+        (["relu", "msih"], ["Did you mean 'mish'?"]),
+        (["relu", "mish", "--task", "mnits"], ["Did you mean 'mnist'?"]),
+        (["relu", "mish", "--seeds", "0"], ["seeds", "at least 1"]),
+        (["relu", "mish", "--learning-rates", "0"], ["learning_rate"]),
+        (["relu", "mish", "--config", "none.toml"], ["none.toml"]),
+    ],
+)
+def test_what_cannot_be_compared_is_told_and_nothing_is_written(given, words, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert command.main(["compare", *given]) == 2
+    said = capsys.readouterr().err
+    assert all(word in said for word in words) and len(said.splitlines()) <= 2, said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_it_runs_reports_and_goes_on(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small.toml").write_text('batch_size = 100\nmodel = { name = "mlp", hidden_units = [8] }\n')
+    line = [*LINE, "--config", "small.toml", "--seeds", "1", "--workers", "1"]
+    assert command.main(line) == 0
+    said = capsys.readouterr().out
+    (folder,) = [one for one in (tmp_path / "runs").iterdir() if one.is_dir()]
+    assert f"runs/{folder.name}.toml: 6 runs" in said and f"runs/{folder.name}/report/report.html" in said
+    assert "highest test accuracy" in said and (folder / "report/report.md").is_file()
+    rows = StudyDirectory(folder).rows()
+    assert {row.experiment["batch_size"] for row in rows} == {100} and len(rows) == 6
+    assert Study.load(folder.with_suffix(".toml")).replace(name="one") == StudyDirectory(folder).study().replace(
+        name="one"
+    )
+    more = [*line[:-4], "--seeds", "2", "--workers", "1"]
+    assert command.main(more) == 0
+    assert "Comparing: 4 runs, 2 of them done already" in capsys.readouterr().out
+    assert len(StudyDirectory(folder).rows()) == 8
