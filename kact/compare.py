@@ -25,7 +25,7 @@ from kact.reports import command as report_command
 from kact.studies import command as study_command
 from kact.studies.study import Study
 from kact.studies.study_file import to_toml
-from kact.studies.tune import Tune
+from kact.studies.tune import Tune, seeds_of
 from kact.tasks import get_record
 
 _AROUND = (0.1, 0.3, 1.0, 3.0, 10.0)  # times the optimizer's own learning rate
@@ -111,7 +111,7 @@ def study_of(
         header="Written by kact compare. Change it as you like; `kact study run` does what is missing.",
         title=f"{', '.join(specs[:-1])} and {specs[-1]} on {task}",
         question="Which activation is best, when each has the learning rate that suits it?",
-        seeds=stats.seeds_for_sign_flip(math.comb(len(specs), 2)) if seeds is None else seeds,
+        seeds=seeds_of(stats.seeds_for_sign_flip(math.comb(len(specs), 2)) if seeds is None else seeds, "seeds"),
         base=base,
         grid={"activation": specs},
         tune=Tune({"learning_rate": rates}),
