@@ -16,7 +16,7 @@ import sys
 import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kact import backend, flags
 from kact.engine import ENGINES
@@ -27,6 +27,9 @@ from kact.recipes import config_path
 from kact.settings import setting
 from kact.startup import spare_tensorflow
 from kact.tracking import TRACKERS
+
+if TYPE_CHECKING:
+    from kact.runs import Run
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +80,7 @@ def train_command(arguments: Sequence[str], program: str = "python -m kact.train
             if tracked is not None:
                 tracked.close()
         if not (console.training or options.quiet):
-            print("It was trained to its end before, and is not trained again; another --seed or --out is a new run.")
+            print(_trained_before(finished))
         print(describe.summary(finished))
         if tracked is not None and tracked.where:
             print(f"see  {tracked.where}")
@@ -154,6 +157,14 @@ A run goes to OUT/LABEL/ and is safe on disk after every epoch: the same command
 
 Example: {program} --task cifar10 --model lenet --activation mish --learning-rate 0.001
 """
+
+
+def _trained_before(finished: Run) -> str:
+    """Return that a run was there already, and what makes a new one."""
+    before, now = finished.metrics["provenance"]["backend"], backend.name()
+    if before != now:
+        return f"It was trained on {before} before, and is not trained again; another --out trains it on {now}."
+    return "It was trained to its end before, and is not trained again; another --seed or --out is a new run."
 
 
 def _of_another_model(flag: str, kind: type[Model]) -> KactError | None:

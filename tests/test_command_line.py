@@ -3,6 +3,7 @@
 import dataclasses
 import errno
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -12,12 +13,14 @@ import pytest
 from tqdm import tqdm
 
 from kact import __main__ as command
+from kact import backend
 from kact.command_line import guarded, parse_train
 from kact.describe import summary
 from kact.experiment import Experiment
 from kact.models import CNN, MODELS, build_model
 from kact.progress import Console
 from kact.runs import Run
+from kact.seals import read_json, sealed_json
 from kact.tasks import get_record
 
 ROOT = Path(__file__).parents[1]
@@ -138,6 +141,17 @@ def test_a_finished_run_is_not_trained_again_and_says_so(trained, capsys):
     assert kact("train", *QUICK, "--out", trained.parent) == 0
     printed = capsys.readouterr().out
     assert "not trained again" in printed and "epoch 1/1" not in printed and "test accuracy" in printed
+
+
+def test_a_run_of_another_backend_is_not_trained_again_and_says_so(trained, tmp_path, capsys):
+    shutil.copytree(trained, tmp_path / trained.name)
+    file, other = tmp_path / trained.name / "metrics.json", "jax" if backend.name() == "torch" else "torch"
+    metrics = read_json(file)
+    metrics["provenance"]["backend"] = other
+    file.write_text(sealed_json(metrics))
+    assert kact("train", *QUICK, "--out", tmp_path) == 0
+    told = f"It was trained on {other} before, and is not trained again; another --out trains it on {backend.name()}."
+    assert told in capsys.readouterr().out
 
 
 def test_a_preset_by_its_name_with_a_size_changed(tmp_path):
