@@ -109,6 +109,17 @@ def test_a_second_process_is_told_of_the_first(tmp_path, capsys):
         assert "4 of 4 missing\nrunning" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("wanted", ["status", "stop", "export"])
+def test_a_quick_form_is_not_taken_for_the_study_itself(tmp_path, monkeypatch, capsys, wanted):
+    run_study(small_study(tmp_path), tmp_path / "runs" / "two-quick", PoolHere(pretend))
+    monkeypatch.chdir(tmp_path)
+    for given in ("two", "tow-quick"):
+        assert command.main(["study", wanted, given]) == 2
+        said = capsys.readouterr().err
+        assert f"No study was begun in '{given}'" in said and "Did you mean 'two-quick'?" in said
+    assert command.main(["study", wanted, "two-quick"]) == 0
+
+
 def test_a_run_that_is_cut_off_is_begun_again_and_nothing_else_is(tmp_path):
     lost = []
 

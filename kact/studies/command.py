@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from kact import backend
-from kact.errors import KactError
+from kact.errors import KactError, nearest
 from kact.flags import Flag, call
 from kact.spec import choose
 from kact.studies.directory import StudyDirectory
@@ -239,11 +239,16 @@ def _default_directory(study: Study) -> Path:
 
 def _found(name: str) -> StudyDirectory:
     """Return the directory of a study that was begun: as given, or below runs/."""
-    for path in (Path(name), Path("runs") / name, Path("runs") / f"{name}-quick"):
+    runs = Path("runs")
+    for path in (Path(name), runs / name):
         if (path / "study.toml").is_file():
             return StudyDirectory(path)
+    known = [file.parent.name for file in sorted(runs.glob("*/study.toml"))]
+    guess = f"{name}-quick" if f"{name}-quick" in known else nearest(name, known)
+    meant = f" Did you mean {guess!r}?" if guess else ""
     raise KactError(
-        f"No study was begun in '{name}' or 'runs/{name}'.", "Begin it with `kact study run`, or give its directory."
+        f"No study was begun in '{name}' or 'runs/{name}'.{meant}",
+        "Begin it with `kact study run`, or give its directory.",
     )
 
 
