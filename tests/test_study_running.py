@@ -92,6 +92,23 @@ def test_another_study_does_not_go_into_the_same_directory(tmp_path):
         run_study(small_study(tmp_path, epochs=2), tmp_path / "out")
 
 
+def test_a_study_of_which_no_run_was_begun_blocks_no_other(tmp_path):
+    study = small_study(tmp_path, seeds=1)
+    wrong = study.replace(base={**study.base, "task": "image_folder", "data": str(tmp_path / "nowhere")})
+    with pytest.raises(KactError, match="nowhere"):
+        run_study(wrong, tmp_path / "out")
+    assert len(run_study(study, tmp_path / "out", PoolHere(pretend))) == 2
+    with pytest.raises(KactError, match="holds another study"):
+        run_study(wrong, tmp_path / "out")
+
+
+def test_a_run_that_was_begun_keeps_its_place(tmp_path):
+    with StudyDirectory(tmp_path / "out").opened(small_study(tmp_path)):
+        (tmp_path / "out" / "runs" / "digits-mlp-relu").mkdir()
+    with pytest.raises(KactError, match="holds another study"):
+        run_study(small_study(tmp_path, epochs=2), tmp_path / "out")
+
+
 def test_tuning_runs_of_another_length_do_not_go_into_the_same_directory(tmp_path):
     study = small_study(tmp_path, epochs=2, tune=True)
     run_study(study, tmp_path / "out", PoolHere(pretend))

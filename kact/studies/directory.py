@@ -99,7 +99,8 @@ class StudyDirectory:
     def opened(self, study: Study) -> Iterator[None]:
         """Make the directory this study's and this process's for the length of a block.
 
-        A study that differs only in its seeds, or in words, takes the place of the one that is there.
+        A study that differs only in its seeds, or in words, takes the place of the one that is there; any other does
+        where none of that one's runs was begun, as when its data was not to be found.
 
         Raises:
             KactError: if it cannot be written, holds another study, or another process works on it.
@@ -110,7 +111,7 @@ class StudyDirectory:
         )
         with held(self.path, busy):
             file = self.path / "study.toml"
-            if file.exists() and definition(self.study()) != definition(study):
+            if file.exists() and definition(self.study()) != definition(study) and not self._is_untouched():
                 raise KactError(f"'{self.path}' holds another study.", "Choose another --out, or move it away.")
             with atomic(file) as temporary:
                 temporary.write_text(sealed_toml(to_toml(study)), encoding="utf-8")
@@ -157,6 +158,10 @@ class StudyDirectory:
     def stop_is_asked(self) -> bool:
         """Return whether `ask_to_stop` was called while it runs."""
         return self._stop.exists()
+
+    def _is_untouched(self) -> bool:
+        """Return whether it holds neither a result nor a run that was begun."""
+        return not self.table.rows() and not (self.runs.is_dir() and any(self.runs.iterdir()))
 
     @property
     def _stop(self) -> Path:
