@@ -92,6 +92,26 @@ def test_another_study_does_not_go_into_the_same_directory(tmp_path):
         run_study(small_study(tmp_path, epochs=2), tmp_path / "out")
 
 
+def test_what_differs_from_the_study_that_is_there_is_told(tmp_path, capsys):
+    study = small_study(tmp_path, tune=True)
+    run_study(study, tmp_path / "out", PoolHere(pretend))
+
+    def refused(**changes):
+        with pytest.raises(KactError) as raised, StudyDirectory(tmp_path / "out").opened(study.replace(**changes)):
+            pass
+        return raised.value.problem
+
+    begun = f"'{tmp_path / 'out'}' holds another study: "
+    rates = "[tune] learning_rate is [0.01, 0.001] there and [0.01, 0.001, 0.03] here."
+    assert refused(tune=Tune({"learning_rate": [0.01, 0.001, 0.03]})) == begun + rates
+    assert refused(tune=None).startswith(begun + "[tune] learning_rate is [0.01, 0.001] there and not given here; ")
+    assert refused(quick=True) == begun + "quick is False there and True here."
+    base = {"task": "digits", "epochs": 2, "l2": 0.1, "dropout": 0.5}
+    assert refused(base=base).endswith("and 2 more.")
+    many = [0.001 * i for i in range(1, 50)]
+    assert refused(zips=[{"l2": many, "dropout": many[::-1]}]).count("there and") == 1
+
+
 def test_a_study_of_which_no_run_was_begun_blocks_no_other(tmp_path):
     study = small_study(tmp_path, seeds=1)
     wrong = study.replace(base={**study.base, "task": "image_folder", "data": str(tmp_path / "nowhere")})
