@@ -300,3 +300,15 @@ def test_a_file_of_that_name_without_its_ending_is_meant(tmp_path, monkeypatch, 
     (tmp_path / "mine.toml").write_text('[base]\ntask = "digits"\n')
     assert command.main(["study", "show", "mine"]) == 2
     assert "There is no study 'mine'. Did you mean 'mine.toml'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("given", ["mine.tml", "mnie", "mnie.toml", "mine"])
+def test_a_mistyped_file_meets_the_one_that_lies_there(tmp_path, monkeypatch, capsys, given):
+    (tmp_path / "mine.toml").write_text('[base]\ntask = "digits"\n')
+    assert command.main(["study", "run", str(tmp_path / given)]) == 2
+    assert f"Did you mean '{tmp_path / 'mine.toml'}'?" in capsys.readouterr().err
+    monkeypatch.chdir(tmp_path)
+    assert command.main(["study", "run", given]) == 2
+    assert "Did you mean 'mine.toml'?" in capsys.readouterr().err
+    assert command.main(["study", "run", "nowhere/tweets-windwo"]) == 2
+    assert "Did you mean 'tweets-window'?" in capsys.readouterr().err
