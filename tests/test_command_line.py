@@ -271,6 +271,20 @@ def test_a_run_by_its_name_alone_is_found_for_the_reader(trained, tmp_path, monk
         assert f"It is in 'runs/{trained.name}'." in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("given", ["runs/mine", "mine"])
+def test_a_study_is_not_taken_for_a_run_and_its_runs_are_pointed_at(given, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs" / "mine" / "runs").mkdir(parents=True)
+    (tmp_path / "runs" / "mine" / "study.toml").touch()
+    for arguments in (["export", given], ["inspect", given], ["predict", given, "--test", "1"]):
+        if arguments[0] == "export" and backend.name() != "torch":
+            continue  # which is said before anything is read
+        assert kact(*arguments) == 2
+        said = capsys.readouterr().err
+        assert "'runs/mine' is a study, and its runs are in 'runs/mine/runs'" in said and said.count("\n") == 2
+        assert "kact study status runs/mine" in said and "kact report runs/mine" in said
+
+
 @pytest.mark.parametrize(
     ("error", "told"),
     [
