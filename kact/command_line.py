@@ -16,7 +16,7 @@ import sys
 import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kact import backend, flags
 from kact.engine import ENGINES
@@ -24,12 +24,10 @@ from kact.errors import KactError, no_memory
 from kact.experiment import Experiment, default_model
 from kact.models import MODELS, Model, habitual_batch_norm, make_model
 from kact.recipes import config_path
+from kact.runs import Run, no_run
 from kact.settings import setting
 from kact.startup import spare_tensorflow
 from kact.tracking import TRACKERS
-
-if TYPE_CHECKING:
-    from kact.runs import Run
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,8 +97,8 @@ def parse_train(arguments: Sequence[str], program: str) -> tuple[Experiment, Tra
     flags.check_words(arguments)
     rest, config = _take([_dashed(word) for word in arguments], "--config")
     given = _read_config(config) if config is not None else {}
-    if _peek(rest, "--continue-from") is not None and config is None:
-        given = _read_config(str(Path(_peek(rest, "--continue-from") or "") / "experiment.toml"))
+    if (shorter := _peek(rest, "--continue-from")) is not None and config is None:
+        given = _read_config(str(_run_file(shorter)))
     sizes = _model(rest, given)
     kind = type(sizes)
     defaults = {**given, "model": kind.name}
@@ -153,7 +151,7 @@ _DESCRIPTION = """Train one network with one activation, and score it on test on
 
 The flags below are those of the chosen --model; add --model NAME before --help to see another's.
 A run goes to OUT/LABEL/ and is safe on disk after every epoch: the same command takes a stopped run up again.
---config FILE reads an experiment from TOML (such as a run's experiment.toml) or a recipe; flags win over it.
+--config FILE reads an experiment from TOML (a run's directory has one) or a recipe; flags win over it.
 
 Example: {program} --task cifar10 --model lenet --activation mish --learning-rate 0.001
 """
@@ -194,6 +192,13 @@ def _model(arguments: Sequence[str], given: dict[str, Any]) -> Model:
     asked = make_model(name)
     same = stored is not None and name in MODELS and type(stored) is type(asked)
     return stored if same and stored is not None else asked  # a file's sizes hold only for the file's model
+
+
+def _run_file(directory: str) -> Path:
+    file = Path(directory) / "experiment.toml"
+    if not file.is_file():
+        raise no_run(Path(directory))
+    return file
 
 
 def _read_config(path: str) -> dict[str, Any]:

@@ -163,6 +163,11 @@ def test_a_preset_by_its_name_with_a_size_changed(tmp_path):
     )
 
 
+def test_the_directory_of_a_run_is_a_file_to_train_from(trained):
+    from_run, _ = parse_train(["--config", str(trained), "--seed", "3"], "kact train")
+    assert from_run == Run.load(trained).experiment.replace(seed=3)
+
+
 def test_a_file_of_a_preset_means_what_it_does_elsewhere(tmp_path):
     file = tmp_path / "small.toml"
     file.write_text('task = "cifar10"\nmodel = "cifar-small"\n')
@@ -219,7 +224,8 @@ def test_help_names_every_setting_of_the_experiment_and_of_the_model(model, caps
         (["train", "--device", "gpu"], ["device", "auto, cpu, cuda"]),
         (["train", "--config", "no.toml"], ["no.toml", "No such file"]),
         (["train", "--config"], ["--config", "needs a value"]),
-        (["train", "--continue-from", "no-run", "--epochs", "3"], ["no-run"]),
+        (["train", "--continue-from", "no-run", "--epochs", "3"], ["no run in 'no-run'", "the directory of a run"]),
+        (["train", "--config", "."], ["'experiment.toml'", "No such file"]),
         (["inspect", "no-run"], ["no-run", "no run in"]),
         (["predict", "no-run", "x.png"], ["no-run", "no run in"]),
         (["list", "activation"], ["list", "Did you mean 'activations'"]),
