@@ -20,7 +20,7 @@ from typing import Any
 
 from kact import backend, flags
 from kact.engine import ENGINES
-from kact.errors import KactError, no_memory
+from kact.errors import KactError, no_memory, shown
 from kact.experiment import Experiment, default_model
 from kact.models import MODELS, Model, habitual_batch_norm, make_model
 from kact.recipes import config_path
@@ -99,6 +99,7 @@ def parse_train(arguments: Sequence[str], program: str) -> tuple[Experiment, Tra
     given = _read_config(config) if config is not None else {}
     if (shorter := _peek(rest, "--continue-from")) is not None and config is None:
         given = _read_config(str(_run_file(shorter)))
+    _check_one_activation(rest)
     sizes = _model(rest, given)
     kind = type(sizes)
     defaults = {**given, "model": kind.name}
@@ -192,6 +193,15 @@ def _model(arguments: Sequence[str], given: dict[str, Any]) -> Model:
     asked = make_model(name)
     same = stored is not None and name in MODELS and type(stored) is type(asked)
     return stored if same and stored is not None else asked  # a file's sizes hold only for the file's model
+
+
+def _check_one_activation(arguments: Sequence[str]) -> None:
+    for flag, _, extra in zip(arguments, arguments[1:], arguments[2:], strict=False):
+        if flag == "--activation" and not extra.startswith("-"):
+            raise KactError(
+                f"There is no place for {shown(extra)}: a run has one activation.",
+                "A study compares several: `kact study run FILE`, see docs/studies.md.",
+            )
 
 
 def _run_file(directory: str) -> Path:
