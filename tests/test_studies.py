@@ -8,6 +8,7 @@ from kact import __main__ as command
 from kact.errors import KactError
 from kact.models import PRESETS
 from kact.studies.row import STAGES, ResultRow
+from kact.studies.show import describe
 from kact.studies.study import Study
 from kact.studies.study_file import from_toml, study_names, to_toml
 from kact.studies.tune import Tune, choose_settings
@@ -16,6 +17,7 @@ pytestmark = pytest.mark.any_backend
 
 PUBLISHED = ["1a", "1b", "1c", "2a", "2b", "2c", "2d", "2e", "2f", "2g", "3a", "3c", "3d", "3e"]
 PUBLISHED += ["4a", "4b", "4c", "4d", "4e", "4f", "5"]
+ACTIVATIONS = ["relu", "elu", "mish", "gelu", "silu", "tanh", "selu", "softplus", "sigmoid", "leaky_relu"]
 FILE = """# My study.
 #
 # Nothing to expect.
@@ -202,6 +204,20 @@ def test_all_are_listed_and_each_can_be_shown(capsys):
     assert all(name in printed for name in study_names())
     assert command.main(["study", "show", "stl10-batchnorm", "--no-probe", "--quick"]) == 0
     assert "quick form" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("values", "enough"), [(2, 6), (3, 7), (5, 9), (10, 11)])  # as docs/statistics.md has them
+def test_seeds_that_are_too_few_for_the_test_are_told_before_anything_is_trained(values, enough):
+    study = Study(grid={"activation": ACTIVATIONS[:values]}, seeds=enough)
+    assert "sign-flip" not in describe(study)
+    for seeds in (2, enough - 1):
+        few = f"{seeds} seeds are few: the sign-flip test needs {enough} to show any difference among {values} values"
+        assert f"\n{few}; a paired t-test stands in\n" in describe(study.replace(seeds=seeds))
+    assert "\n1 seed shows no difference: " in describe(study.replace(seeds=1))
+
+
+def test_one_value_alone_needs_no_seeds_for_a_comparison():
+    assert "seed shows" not in describe(Study(grid={"activation": ["relu"]}))
 
 
 def row(activation, rate, accuracy, loss=1.0, status="finished", seed=1000, batch_norm=False):

@@ -141,7 +141,8 @@ def test_a_second_process_is_told_of_the_first(tmp_path, capsys):
     with StudyDirectory(tmp_path / "out").opened(study):
         arguments = ["study", "run", str(tmp_path / "small.toml"), "--out", str(tmp_path / "out")]
         assert command.main(arguments) == 2
-        assert "Another process is running the study" in capsys.readouterr().err
+        said = capsys.readouterr()
+        assert "Another process is running the study" in said.err and said.out.startswith("2 seeds are few: ")
         assert command.main(["study", "status", str(tmp_path / "out")]) == 0
         assert "4 of 4 missing\nrunning" in capsys.readouterr().out
 

@@ -108,6 +108,7 @@ def _run(arguments: list[str]) -> int:
         from kact.studies.console import StudyConsole
         from kact.studies.runner import StudyRunner, total_runs
         from kact.studies.shard import Shard
+        from kact.studies.show import few_seeds
         from kact.tracking import check_tracker
 
         study, part = Study.load(name, quick), Shard.parse(shard)
@@ -118,6 +119,8 @@ def _run(arguments: list[str]) -> int:
             check_tracker(track)
         _confirm(total_runs(study, part), yes)
         directory = StudyDirectory(Path(out) if out is not None else _default_directory(study))
+        if not (quiet or study.quick) and (few := few_seeds(study)):
+            print(few)
         console = StudyConsole(quiet)
         with directory.opened(study):
             pool = _pool(cluster, _workers(workers), device, directory)
