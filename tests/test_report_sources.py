@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import re
 import subprocess
 import sys
 
@@ -62,6 +63,28 @@ def test_the_command_prints_its_answer_above(study, runs, tmp_path, capsys):
     said = capsys.readouterr().out
     answer = page.compose(findings(gather(["lenet"], runs))).answer
     assert said == "\n".join([*answer, f"{tmp_path / 'report.md'}"]) + "\n"
+
+
+def test_a_report_of_other_runs_takes_the_place_of_the_one_before_and_of_its_figures(study, runs, tmp_path, capsys):
+    paths = [write_run(runs, seed, 0.6 + seed / 100, activation=one) for one in ("relu", "elu") for seed in (0, 1)]
+    tanh = [write_run(runs, seed, 0.6, activation="tanh") for seed in (0, 1)]
+    out, replaced = tmp_path / "there", "held another report, {}: it was replaced."
+    figures = out / "figures"
+
+    def report(*names):
+        assert main(["report", *map(str, names), "--format", "md", "--out", str(out)]) == 0
+        linked = set(re.findall(r"figures/([\w.-]+)", (out / "report.md").read_text()))
+        assert {one.name for one in figures.iterdir()} - {"mine.png", "mine.svg"} == linked
+        return capsys.readouterr().out
+
+    assert "replaced" not in report(*paths)
+    for name in ("mine.png", "mine.svg"):
+        (figures / name).touch()
+    assert "replaced" not in report(*paths)
+    assert replaced.format("4 runs of elu, relu") in report(*tanh, *paths[2:])
+    assert replaced.format("4 runs of elu, tanh") in report(study)
+    assert replaced.format("Made study") in report(*paths)
+    assert (figures / "mine.png").is_file() and (figures / "mine.svg").is_file(), "no report wrote them"
 
 
 def test_a_name_like_none_meets_those_that_there_are(study, runs, tmp_path, capsys):
