@@ -12,6 +12,7 @@ from kact.experiment import Experiment
 from kact.reports import page
 from kact.reports.findings import findings
 from kact.reports.sources import gather, of_study
+from kact.reports.write import report
 from kact.studies.tune import Tune
 from tests.made_results import made_row, made_rows, write_study
 
@@ -71,19 +72,19 @@ def test_a_report_of_other_runs_takes_the_place_of_the_one_before_and_of_its_fig
     out, replaced = tmp_path / "there", "held another report, {}: it was replaced."
     figures = out / "figures"
 
-    def report(*names):
+    def reported(*names):
         assert main(["report", *map(str, names), "--format", "md", "--out", str(out)]) == 0
         linked = set(re.findall(r"figures/([\w.-]+)", (out / "report.md").read_text()))
         assert {one.name for one in figures.iterdir()} - {"mine.png", "mine.svg"} == linked
         return capsys.readouterr().out
 
-    assert "replaced" not in report(*paths)
+    assert "replaced" not in reported(*paths)
     for name in ("mine.png", "mine.svg"):
         (figures / name).touch()
-    assert "replaced" not in report(*paths)
-    assert replaced.format("4 runs of elu, relu") in report(*tanh, *paths[2:])
-    assert replaced.format("4 runs of elu, tanh") in report(study)
-    assert replaced.format("Made study") in report(*paths)
+    assert "replaced" not in reported(*paths)
+    assert replaced.format("4 runs of elu, relu") in reported(*tanh, *paths[2:])
+    assert replaced.format("4 runs of elu, tanh") in reported(study)
+    assert replaced.format("Made study") in reported(*paths)
     assert (figures / "mine.png").is_file() and (figures / "mine.svg").is_file(), "no report wrote them"
 
 
@@ -137,11 +138,22 @@ def test_a_place_that_cannot_be_written_is_told_before_the_work(study, tmp_path,
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [(["--format", "pdf"], "md, html, csv, parquet"), (["--detect", "0"], "above 0"), (["--detect", "-1"], "above 0")],
+    [
+        (["--format", "pdf"], "md, html, csv, parquet"),
+        (["--detect", "0"], "above 0"),
+        (["--detect", "-1"], "above 0"),
+        (["--detect", "0.5"], "The score's own unit is a fraction: 0.005 is half a point."),
+        (["--detect", "5"], "below 0.5, as a test accuracy is between 0 and 1"),
+    ],
 )
 def test_unusable_arguments_are_told(study, runs, capsys, arguments, words):
     assert main(["report", "lenet", "--runs", str(runs), *arguments]) == 2
     assert words in capsys.readouterr().err
+
+
+def test_a_loss_may_differ_by_more_than_a_fraction(runs, tmp_path):
+    write_study(runs / "losses", made_rows(MEANS, seeds=2), grid={"activation": list(MEANS)}, score="loss")
+    assert report(["losses"], tmp_path / "out", ["csv"], runs=runs, detect=0.5)
 
 
 def test_plain_runs_are_compared_by_what_differs(runs):

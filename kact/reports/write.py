@@ -17,11 +17,13 @@ from kact.reports import interactive, page
 from kact.reports.findings import findings
 from kact.reports.illustration import Illustration
 from kact.reports.material import Material
+from kact.reports.numbers import FRACTIONS, field
 from kact.reports.page import Page
 from kact.reports.sources import gather, home
 from kact.studies import flat
 
 FORMATS = ("md", "html", "csv", "parquet")
+_MOST_OF_A_FRACTION = 0.5  # so large a difference is meant in points
 _FIGURE = re.compile(r"\]\(figures/([\w-]+\.(?:svg|png))\)")
 
 
@@ -55,6 +57,13 @@ def report(
     if detect is not None and not detect > 0:
         raise KactError.parameter("detect", detect, "a difference above 0, in the score's own unit")
     material = gather(names, runs)
+    if detect is not None and material.score in FRACTIONS and detect >= _MOST_OF_A_FRACTION:
+        raise KactError.parameter(
+            "detect",
+            detect,
+            f"below {_MOST_OF_A_FRACTION}, as a test {field(material.score)} is between 0 and 1",
+            next_step="The score's own unit is a fraction: 0.005 is half a point.",
+        )
     folder = Path(out) if out is not None else home(names, Path(runs)) / "report"
     return write(material, folder, formats, detect=detect, live=live, tell=tell)
 
