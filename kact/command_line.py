@@ -20,10 +20,11 @@ from typing import Any
 
 from kact import backend, flags
 from kact.engine import ENGINES
-from kact.errors import KactError, no_memory
+from kact.errors import KactError, no_memory, shown
 from kact.experiment import Experiment, default_model
 from kact.models import MODELS, Model, habitual_batch_norm, make_model
 from kact.recipes import config_path
+from kact.runs import Run, no_run
 from kact.settings import setting
 from kact.startup import spare_tensorflow
 from kact.tracking import TRACKERS
@@ -77,7 +78,7 @@ def train_command(arguments: Sequence[str], program: str = "python -m kact.train
             if tracked is not None:
                 tracked.close()
         if not (console.training or options.quiet):
-            print("It was trained to its end before, and is not trained again; another --seed or --out is a new run.")
+            print(_trained_before(finished))
         print(describe.summary(finished))
         if tracked is not None and tracked.where:
             print(f"see  {tracked.where}")
@@ -96,8 +97,9 @@ def parse_train(arguments: Sequence[str], program: str) -> tuple[Experiment, Tra
     flags.check_words(arguments)
     rest, config = _take([_dashed(word) for word in arguments], "--config")
     given = _read_config(config) if config is not None else {}
-    if _peek(rest, "--continue-from") is not None and config is None:
-        given = _read_config(str(Path(_peek(rest, "--continue-from") or "") / "experiment.toml"))
+    if (shorter := _peek(rest, "--continue-from")) is not None and config is None:
+        given = _read_config(str(_run_file(shorter)))
+    _check_one_activation(rest)
     sizes = _model(rest, given)
     kind = type(sizes)
     defaults = {**given, "model": kind.name}
@@ -150,10 +152,18 @@ _DESCRIPTION = """Train one network with one activation, and score it on test on
 
 The flags below are those of the chosen --model; add --model NAME before --help to see another's.
 A run goes to OUT/LABEL/ and is safe on disk after every epoch: the same command takes a stopped run up again.
---config FILE reads an experiment from TOML (such as a run's experiment.toml) or a recipe; flags win over it.
+--config FILE reads an experiment from TOML (a run's directory has one) or a recipe; flags win over it.
 
 Example: {program} --task cifar10 --model lenet --activation mish --learning-rate 0.001
 """
+
+
+def _trained_before(finished: Run) -> str:
+    """Return that a run was there already, and what makes a new one."""
+    before, now = finished.metrics["provenance"]["backend"], backend.name()
+    if before != now:
+        return f"It was trained on {before} before, and is not trained again; another --out trains it on {now}."
+    return "It was trained to its end before, and is not trained again; another --seed or --out is a new run."
 
 
 def _of_another_model(flag: str, kind: type[Model]) -> KactError | None:
@@ -183,6 +193,22 @@ def _model(arguments: Sequence[str], given: dict[str, Any]) -> Model:
     asked = make_model(name)
     same = stored is not None and name in MODELS and type(stored) is type(asked)
     return stored if same and stored is not None else asked  # a file's sizes hold only for the file's model
+
+
+def _check_one_activation(arguments: Sequence[str]) -> None:
+    for flag, _, extra in zip(arguments, arguments[1:], arguments[2:], strict=False):
+        if flag == "--activation" and not extra.startswith("-"):
+            raise KactError(
+                f"There is no place for {shown(extra)}: a run has one activation.",
+                "A study compares several: `kact study run FILE`, see docs/studies.md.",
+            )
+
+
+def _run_file(directory: str) -> Path:
+    file = Path(directory) / "experiment.toml"
+    if not file.is_file():
+        raise no_run(Path(directory))
+    return file
 
 
 def _read_config(path: str) -> dict[str, Any]:

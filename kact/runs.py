@@ -56,7 +56,7 @@ class Run:
         """
         path = Path(path)
         if not (path / "experiment.toml").is_file():
-            raise KactError(f"There is no run in '{path}': it holds no experiment.toml.", _advice(path))
+            raise no_run(path)
         try:
             experiment = Experiment.load(path / "experiment.toml")
         except UnknownModel as error:
@@ -317,11 +317,25 @@ class RunDirectory:
             temporary.write_text(sealed_json(metrics, indent=1, allow_nan=False), encoding="utf-8")
 
 
-def _advice(path: Path) -> str:
-    """Return where a run may be that is not at a path: below `runs`, where commands put it by default."""
-    if not path.is_absolute() and ("runs" / path / "experiment.toml").is_file():
-        return f"It is in '{'runs' / path}'."
-    return "Give the directory of a run, such as runs/digits-mlp-relu-1a2b3c4d-seed0."
+def no_run(path: Path) -> KactError:
+    """Return the error of a directory without a run, with where one is: in a study's, or below `runs`.
+
+    Example:
+        >>> print(no_run(Path("no/such/run")).problem)
+        There is no run in 'no/such/run': it holds no experiment.toml.
+    """
+    places = [path] if path.is_absolute() else [path, "runs" / path]  # where commands put them by default
+    for place in places:
+        if (place / "study.toml").is_file():
+            return KactError(
+                f"'{place}' is a study, and its runs are in '{place / 'runs'}': name one of them.",
+                f"The study itself: kact study status {place}, kact report {place}",
+            )
+    found = next((place for place in places if (place / "experiment.toml").is_file()), None)
+    step = "Give the directory of a run, such as runs/digits-mlp-relu-1a2b3c4d-seed0."
+    return KactError(
+        f"There is no run in '{path}': it holds no experiment.toml.", step if found is None else f"It is in '{found}'."
+    )
 
 
 def _read_metrics(path: Path) -> dict[str, Any]:

@@ -109,7 +109,7 @@ def is_task(text: str) -> bool:
     name = text.split("(")[0].strip()
     if name in TASKS or name in ALIASES:
         return True
-    if Path(text).is_dir() or ("runs" / Path(text) / "experiment.toml").is_file():
+    if Path(text).is_dir() or ("runs" / Path(text)).is_dir():
         return False  # what is wrong with it, Run.load says
     guess = KactError.parameter("run", name, "one of", choices=[*TASKS, *ALIASES]).problem.partition(" Did you mean")[2]
     raise KactError(

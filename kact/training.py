@@ -108,6 +108,11 @@ class Training:
                     f"'{shorter.path}' is a run of another experiment; only `epochs` may differ.",
                     "Leave the other flags as that run has them: `kact inspect` shows them.",
                 )
+            if self.experiment.epochs <= shorter.experiment.epochs:
+                raise KactError(
+                    f"'{shorter.path}' has {shorter.experiment.epochs} epochs; going on needs more.",
+                    f"Give --epochs {shorter.experiment.epochs + 1} or above.",
+                )
             if self.experiment.schedule.split("(")[0] != "constant":
                 raise KactError(
                     f"The schedule {self.experiment.schedule!r} was laid out for {shorter.experiment.epochs} epochs.",

@@ -3,6 +3,7 @@
 import dataclasses
 import errno
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -12,12 +13,14 @@ import pytest
 from tqdm import tqdm
 
 from kact import __main__ as command
+from kact import backend
 from kact.command_line import guarded, parse_train
 from kact.describe import summary
 from kact.experiment import Experiment
 from kact.models import CNN, MODELS, build_model
 from kact.progress import Console
 from kact.runs import Run
+from kact.seals import read_json, sealed_json
 from kact.tasks import get_record
 
 ROOT = Path(__file__).parents[1]
@@ -140,6 +143,17 @@ def test_a_finished_run_is_not_trained_again_and_says_so(trained, capsys):
     assert "not trained again" in printed and "epoch 1/1" not in printed and "test accuracy" in printed
 
 
+def test_a_run_of_another_backend_is_not_trained_again_and_says_so(trained, tmp_path, capsys):
+    shutil.copytree(trained, tmp_path / trained.name)
+    file, other = tmp_path / trained.name / "metrics.json", "jax" if backend.name() == "torch" else "torch"
+    metrics = read_json(file)
+    metrics["provenance"]["backend"] = other
+    file.write_text(sealed_json(metrics))
+    assert kact("train", *QUICK, "--out", tmp_path) == 0
+    told = f"It was trained on {other} before, and is not trained again; another --out trains it on {backend.name()}."
+    assert told in capsys.readouterr().out
+
+
 def test_a_preset_by_its_name_with_a_size_changed(tmp_path):
     flags = ["--model", "mnist-units", "--filters", "3", "4", "--padding", "same", "--out", tmp_path]
     assert kact("train", *QUICK, *flags) == 0
@@ -147,6 +161,11 @@ def test_a_preset_by_its_name_with_a_size_changed(tmp_path):
     assert made.model == CNN(
         filters=(3, 4), padding="same", order=("norm", "pool", "activation"), dropout_on="convolution"
     )
+
+
+def test_the_directory_of_a_run_is_a_file_to_train_from(trained):
+    from_run, _ = parse_train(["--config", str(trained), "--seed", "3"], "kact train")
+    assert from_run == Run.load(trained).experiment.replace(seed=3)
 
 
 def test_a_file_of_a_preset_means_what_it_does_elsewhere(tmp_path):
@@ -192,6 +211,7 @@ def test_help_names_every_setting_of_the_experiment_and_of_the_model(model, caps
         (["train", "--task", "digits", "--model", "alexnet"], ["pool1", "3x3", "1x1"]),
         (["train", "--freeze"], ["freeze", "--backbone"]),
         (["train", "--activation", "rellu"], ["activation", "Did you mean 'relu'"]),
+        (["train", "--activation", "relu", "elu"], ["no place for 'elu'", "`kact study run FILE`", "docs/studies.md"]),
         (["train", "--optimizer", "adm"], ["optimizer", "Did you mean 'adam'"]),
         (["train", "--learning-rate", "-1"], ["learning_rate", "above 0", "-1"]),
         (["train", "--learning-rate", "nan"], ["learning_rate", "nan"]),
@@ -205,7 +225,8 @@ def test_help_names_every_setting_of_the_experiment_and_of_the_model(model, caps
         (["train", "--device", "gpu"], ["device", "auto, cpu, cuda"]),
         (["train", "--config", "no.toml"], ["no.toml", "No such file"]),
         (["train", "--config"], ["--config", "needs a value"]),
-        (["train", "--continue-from", "no-run", "--epochs", "3"], ["no-run"]),
+        (["train", "--continue-from", "no-run", "--epochs", "3"], ["no run in 'no-run'", "the directory of a run"]),
+        (["train", "--config", "."], ["'experiment.toml'", "No such file"]),
         (["inspect", "no-run"], ["no-run", "no run in"]),
         (["predict", "no-run", "x.png"], ["no-run", "no run in"]),
         (["list", "activation"], ["list", "Did you mean 'activations'"]),
@@ -255,6 +276,20 @@ def test_a_run_by_its_name_alone_is_found_for_the_reader(trained, tmp_path, monk
     for word in ("predict", "inspect"):
         assert kact(word, trained.name, *["--test", "1"] * (word == "predict")) == 2
         assert f"It is in 'runs/{trained.name}'." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("given", ["runs/mine", "mine"])
+def test_a_study_is_not_taken_for_a_run_and_its_runs_are_pointed_at(given, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs" / "mine" / "runs").mkdir(parents=True)
+    (tmp_path / "runs" / "mine" / "study.toml").touch()
+    for arguments in (["export", given], ["inspect", given], ["predict", given, "--test", "1"]):
+        if arguments[0] == "export" and backend.name() != "torch":
+            continue  # which is said before anything is read
+        assert kact(*arguments) == 2
+        said = capsys.readouterr().err
+        assert "'runs/mine' is a study, and its runs are in 'runs/mine/runs'" in said and said.count("\n") == 2
+        assert "kact study status runs/mine" in said and "kact report runs/mine" in said
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from kact.experiment import Experiment
 from kact.reports import page
 from kact.reports.findings import findings
 from kact.reports.sources import gather, of_study
+from kact.reports.write import report
 from kact.studies.tune import Tune
 from tests.made_results import made_row, made_rows, write_study
 
@@ -65,6 +67,28 @@ def test_the_command_prints_its_answer_above(study, runs, tmp_path, capsys):
     assert said == "\n".join([*answer, f"{tmp_path / 'report.md'}"]) + "\n"
 
 
+def test_a_report_of_other_runs_takes_the_place_of_the_one_before_and_of_its_figures(study, runs, tmp_path, capsys):
+    paths = [write_run(runs, seed, 0.6 + seed / 100, activation=one) for one in ("relu", "elu") for seed in (0, 1)]
+    tanh = [write_run(runs, seed, 0.6, activation="tanh") for seed in (0, 1)]
+    out, replaced = tmp_path / "there", "held another report, {}: it was replaced."
+    figures = out / "figures"
+
+    def reported(*names):
+        assert main(["report", *map(str, names), "--format", "md", "--out", str(out)]) == 0
+        linked = set(re.findall(r"figures/([\w.-]+)", (out / "report.md").read_text()))
+        assert {one.name for one in figures.iterdir()} - {"mine.png", "mine.svg"} == linked
+        return capsys.readouterr().out
+
+    assert "replaced" not in reported(*paths)
+    for name in ("mine.png", "mine.svg"):
+        (figures / name).touch()
+    assert "replaced" not in reported(*paths)
+    assert replaced.format("4 runs of elu, relu") in reported(*tanh, *paths[2:])
+    assert replaced.format("4 runs of elu, tanh") in reported(study)
+    assert replaced.format("Made study") in reported(*paths)
+    assert (figures / "mine.png").is_file() and (figures / "mine.svg").is_file(), "no report wrote them"
+
+
 def test_a_name_like_none_meets_those_that_there_are(study, runs, tmp_path, capsys):
     assert main(["report", "zzz", "--runs", str(runs)]) == 2
     assert "\nIn it: " in (said := capsys.readouterr().err) and "lenet" in said
@@ -115,11 +139,22 @@ def test_a_place_that_cannot_be_written_is_told_before_the_work(study, tmp_path,
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [(["--format", "pdf"], "md, html, csv, parquet"), (["--detect", "0"], "above 0"), (["--detect", "-1"], "above 0")],
+    [
+        (["--format", "pdf"], "md, html, csv, parquet"),
+        (["--detect", "0"], "above 0"),
+        (["--detect", "-1"], "above 0"),
+        (["--detect", "0.5"], "The score's own unit is a fraction: 0.005 is half a point."),
+        (["--detect", "5"], "below 0.5, as a test accuracy is between 0 and 1"),
+    ],
 )
 def test_unusable_arguments_are_told(study, runs, capsys, arguments, words):
     assert main(["report", "lenet", "--runs", str(runs), *arguments]) == 2
     assert words in capsys.readouterr().err
+
+
+def test_a_loss_may_differ_by_more_than_a_fraction(runs, tmp_path):
+    write_study(runs / "losses", made_rows(MEANS, seeds=2), grid={"activation": list(MEANS)}, score="loss")
+    assert report(["losses"], tmp_path / "out", ["csv"], runs=runs, detect=0.5)
 
 
 def test_plain_runs_are_compared_by_what_differs(runs):

@@ -8,6 +8,7 @@ from kact import __main__ as command
 from kact.errors import KactError
 from kact.models import PRESETS
 from kact.studies.row import STAGES, ResultRow
+from kact.studies.show import describe
 from kact.studies.study import Study
 from kact.studies.study_file import from_toml, study_names, to_toml
 from kact.studies.tune import Tune, choose_settings
@@ -16,6 +17,7 @@ pytestmark = pytest.mark.any_backend
 
 PUBLISHED = ["1a", "1b", "1c", "2a", "2b", "2c", "2d", "2e", "2f", "2g", "3a", "3c", "3d", "3e"]
 PUBLISHED += ["4a", "4b", "4c", "4d", "4e", "4f", "5"]
+ACTIVATIONS = ["relu", "elu", "mish", "gelu", "silu", "tanh", "selu", "softplus", "sigmoid", "leaky_relu"]
 FILE = """# My study.
 #
 # Nothing to expect.
@@ -204,6 +206,20 @@ def test_all_are_listed_and_each_can_be_shown(capsys):
     assert "quick form" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("values", "enough"), [(2, 6), (3, 7), (5, 9), (10, 11)])  # as docs/statistics.md has them
+def test_seeds_that_are_too_few_for_the_test_are_told_before_anything_is_trained(values, enough):
+    study = Study(grid={"activation": ACTIVATIONS[:values]}, seeds=enough)
+    assert "sign-flip" not in describe(study)
+    for seeds in (2, enough - 1):
+        few = f"{seeds} seeds are few: the sign-flip test needs {enough} to show any difference among {values} values"
+        assert f"\n{few}; a paired t-test stands in\n" in describe(study.replace(seeds=seeds))
+    assert "\n1 seed shows no difference: " in describe(study.replace(seeds=1))
+
+
+def test_one_value_alone_needs_no_seeds_for_a_comparison():
+    assert "seed shows" not in describe(Study(grid={"activation": ["relu"]}))
+
+
 def row(activation, rate, accuracy, loss=1.0, status="finished", seed=1000, batch_norm=False):
     cell = {"activation": activation, "batch_norm": batch_norm, "learning_rate": rate}
     metrics = None if accuracy is None else {"validation": {"accuracy": accuracy, "loss": loss}}
@@ -300,3 +316,15 @@ def test_a_file_of_that_name_without_its_ending_is_meant(tmp_path, monkeypatch, 
     (tmp_path / "mine.toml").write_text('[base]\ntask = "digits"\n')
     assert command.main(["study", "show", "mine"]) == 2
     assert "There is no study 'mine'. Did you mean 'mine.toml'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("given", ["mine.tml", "mnie", "mnie.toml", "mine"])
+def test_a_mistyped_file_meets_the_one_that_lies_there(tmp_path, monkeypatch, capsys, given):
+    (tmp_path / "mine.toml").write_text('[base]\ntask = "digits"\n')
+    assert command.main(["study", "run", str(tmp_path / given)]) == 2
+    assert f"Did you mean '{tmp_path / 'mine.toml'}'?" in capsys.readouterr().err
+    monkeypatch.chdir(tmp_path)
+    assert command.main(["study", "run", given]) == 2
+    assert "Did you mean 'mine.toml'?" in capsys.readouterr().err
+    assert command.main(["study", "run", "nowhere/tweets-windwo"]) == 2
+    assert "Did you mean 'tweets-window'?" in capsys.readouterr().err

@@ -92,6 +92,43 @@ def test_another_study_does_not_go_into_the_same_directory(tmp_path):
         run_study(small_study(tmp_path, epochs=2), tmp_path / "out")
 
 
+def test_what_differs_from_the_study_that_is_there_is_told(tmp_path, capsys):
+    study = small_study(tmp_path, tune=True)
+    run_study(study, tmp_path / "out", PoolHere(pretend))
+
+    def refused(**changes):
+        with pytest.raises(KactError) as raised, StudyDirectory(tmp_path / "out").opened(study.replace(**changes)):
+            pass
+        return raised.value.problem
+
+    begun = f"'{tmp_path / 'out'}' holds another study: "
+    rates = "[tune] learning_rate is [0.01, 0.001] there and [0.01, 0.001, 0.03] here."
+    assert refused(tune=Tune({"learning_rate": [0.01, 0.001, 0.03]})) == begun + rates
+    assert refused(tune=None).startswith(begun + "[tune] learning_rate is [0.01, 0.001] there and not given here; ")
+    assert refused(quick=True) == begun + "quick is False there and True here."
+    base = {"task": "digits", "epochs": 2, "l2": 0.1, "dropout": 0.5}
+    assert refused(base=base).endswith("and 2 more.")
+    many = [0.001 * i for i in range(1, 50)]
+    assert refused(zips=[{"l2": many, "dropout": many[::-1]}]).count("there and") == 1
+
+
+def test_a_study_of_which_no_run_was_begun_blocks_no_other(tmp_path):
+    study = small_study(tmp_path, seeds=1)
+    wrong = study.replace(base={**study.base, "task": "image_folder", "data": str(tmp_path / "nowhere")})
+    with pytest.raises(KactError, match="nowhere"):
+        run_study(wrong, tmp_path / "out")
+    assert len(run_study(study, tmp_path / "out", PoolHere(pretend))) == 2
+    with pytest.raises(KactError, match="holds another study"):
+        run_study(wrong, tmp_path / "out")
+
+
+def test_a_run_that_was_begun_keeps_its_place(tmp_path):
+    with StudyDirectory(tmp_path / "out").opened(small_study(tmp_path)):
+        (tmp_path / "out" / "runs" / "digits-mlp-relu").mkdir()
+    with pytest.raises(KactError, match="holds another study"):
+        run_study(small_study(tmp_path, epochs=2), tmp_path / "out")
+
+
 def test_tuning_runs_of_another_length_do_not_go_into_the_same_directory(tmp_path):
     study = small_study(tmp_path, epochs=2, tune=True)
     run_study(study, tmp_path / "out", PoolHere(pretend))
@@ -104,9 +141,21 @@ def test_a_second_process_is_told_of_the_first(tmp_path, capsys):
     with StudyDirectory(tmp_path / "out").opened(study):
         arguments = ["study", "run", str(tmp_path / "small.toml"), "--out", str(tmp_path / "out")]
         assert command.main(arguments) == 2
-        assert "Another process is running the study" in capsys.readouterr().err
+        said = capsys.readouterr()
+        assert "Another process is running the study" in said.err and said.out.startswith("2 seeds are few: ")
         assert command.main(["study", "status", str(tmp_path / "out")]) == 0
         assert "4 of 4 missing\nrunning" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("wanted", ["status", "stop", "export"])
+def test_a_quick_form_is_not_taken_for_the_study_itself(tmp_path, monkeypatch, capsys, wanted):
+    run_study(small_study(tmp_path), tmp_path / "runs" / "two-quick", PoolHere(pretend))
+    monkeypatch.chdir(tmp_path)
+    for given in ("two", "tow-quick"):
+        assert command.main(["study", wanted, given]) == 2
+        said = capsys.readouterr().err
+        assert f"No study was begun in '{given}'" in said and "Did you mean 'two-quick'?" in said
+    assert command.main(["study", wanted, "two-quick"]) == 0
 
 
 def test_a_run_that_is_cut_off_is_begun_again_and_nothing_else_is(tmp_path):

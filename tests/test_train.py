@@ -154,6 +154,14 @@ def test_only_the_same_experiment_goes_on(tmp_path, changes, words):
         run(SMALL.replace(**changes), out=tmp_path, continue_from=shorter.path)
 
 
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_a_run_of_as_many_epochs_or_fewer_is_no_way_to_go_on(tmp_path, epochs):
+    shorter = run(SMALL.replace(epochs=2), out=tmp_path / "a")
+    with pytest.raises(KactError, match=r"has 2 epochs; going on needs more(.|\n)*--epochs 3 or above"):
+        run(SMALL.replace(epochs=epochs), out=tmp_path / "b", continue_from=shorter)
+    assert not list(tmp_path.glob("b/*/metrics.json"))
+
+
 def test_a_schedule_laid_out_for_fewer_epochs_does_not_go_on(tmp_path):
     planned = SMALL.replace(schedule="cosine", epochs=1)
     with pytest.raises(KactError, match="laid out for 1 epochs"):

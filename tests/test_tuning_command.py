@@ -129,7 +129,9 @@ def test_a_search_without_one_finished_trial_says_so(base, tmp_path, fake, capsy
     [
         (["--task", "cifr"], "Did you mean"),
         (["--tuner", "bayes"], "Did you mean 'bayesian'"),
-        (["--search", "droput"], "Did you mean 'dropout'"),
+        (["--search", "droput"], "The '--search' parameter must be one of.*Did you mean 'dropout'"),
+        (["--search", "l2", "lr"], "--search has 'lr' as 'learning_rate'"),
+        (["--search", "wd"], "Give --search l2"),
         (["--trials", "0"], "at least 1"),
         (["--workers", "-1"], "at least 1"),
         (["--space", "nowhere.toml"], "There is no space file"),

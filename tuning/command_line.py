@@ -29,6 +29,7 @@ from tuning.space_file import SpaceFile, read_space, space_names
 EPOCHS = {"digits": 20, "mnist": 3, "cifar10": 5, "stl10": 5, "twitter_pos": 5}
 OTHER_EPOCHS = 10
 TRIALS = 12
+OTHER_NAMES = {"lr": "learning_rate", "bn": "batch_norm", "weight_decay": "l2", "wd": "l2"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,6 +99,10 @@ def make_plan(options: TuneOptions) -> Plan:
     base = Experiment.from_dict(given)
     if "epochs" not in given:
         base = base.replace(epochs=EPOCHS.get(get_record(base.task).name, OTHER_EPOCHS))
+    for name in options.search:
+        if name in OTHER_NAMES:
+            raise KactError(f"--search has {name!r} as {OTHER_NAMES[name]!r}.", f"Give --search {OTHER_NAMES[name]}.")
+        choose(name, HYPERPARAMETERS, {}, "--search")
     names = options.search or (() if said.ranges else DEFAULT_SEARCH)
     tuner = choose(options.tuner or said.tuner or "bayesian", TUNERS, {}, "tuner")
     trials = options.trials

@@ -19,11 +19,12 @@ def recipe_names() -> list[str]:
 
 
 def config_path(given: str) -> Path:
-    """Return the file that `--config` names: a path, or where there is none such a recipe.
+    """Return the file that `--config` names: a path, that of a run's directory, or where there is neither a recipe.
 
     Example:
         >>> config_path("tweets-window").name
         'tweets-window.toml'
     """
+    path = Path(given) / "experiment.toml" if Path(given).is_dir() else Path(given)
     recipe = _FOLDER / f"{given}.toml"
-    return recipe if not Path(given).exists() and given in recipe_names() else Path(given)
+    return recipe if not path.exists() and given in recipe_names() else path

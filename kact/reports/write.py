@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,11 +17,14 @@ from kact.reports import interactive, page
 from kact.reports.findings import findings
 from kact.reports.illustration import Illustration
 from kact.reports.material import Material
+from kact.reports.numbers import FRACTIONS, field
 from kact.reports.page import Page
 from kact.reports.sources import gather, home
 from kact.studies import flat
 
 FORMATS = ("md", "html", "csv", "parquet")
+_MOST_OF_A_FRACTION = 0.5  # so large a difference is meant in points
+_FIGURE = re.compile(r"\]\(figures/([\w-]+\.(?:svg|png))\)")
 
 
 def report(
@@ -53,6 +57,13 @@ def report(
     if detect is not None and not detect > 0:
         raise KactError.parameter("detect", detect, "a difference above 0, in the score's own unit")
     material = gather(names, runs)
+    if detect is not None and material.score in FRACTIONS and detect >= _MOST_OF_A_FRACTION:
+        raise KactError.parameter(
+            "detect",
+            detect,
+            f"below {_MOST_OF_A_FRACTION}, as a test {field(material.score)} is between 0 and 1",
+            next_step="The score's own unit is a fraction: 0.005 is half a point.",
+        )
     folder = Path(out) if out is not None else home(names, Path(runs)) / "report"
     return write(material, folder, formats, detect=detect, live=live, tell=tell)
 
@@ -81,7 +92,7 @@ def write(
             interactive_too = interactive.available() if live is None else live
             written.append(_text(folder / "report.html", page.html(made, pictures, live=interactive_too)))
         if "md" in formats:
-            written.append(_text(folder / "report.md", page.markdown(made)))
+            written.append(_markdown(folder / "report.md", page.markdown(made), tell))
     for kind in ("csv", "parquet"):
         if kind in formats:
             flat.write(material.rows, folder / f"rows.{kind}")
@@ -114,6 +125,29 @@ def _drawn(one: Illustration, place: Path) -> tuple[str, bytes]:
         with atomic(path) as temporary:
             temporary.write_bytes(one.picture.read_bytes())
     return path.suffix, path.read_bytes()
+
+
+def _markdown(path: Path, content: str, tell: Callable[[str], object] | None) -> Path:
+    """Write a report's Markdown, take away figures that only the one before had, and tell where that was another."""
+    before = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    _text(path, content)
+    with explained(path.parent / "figures"):
+        for name in set(_FIGURE.findall(before)) - set(_FIGURE.findall(content)):
+            (path.parent / "figures" / name).unlink(missing_ok=True)
+    (title, names), now = _subject(before), _subject(content)
+    if tell is not None and title and (title, names) != now:
+        tell(f"'{path.parent}' held another report, {title}{' of ' * bool(names)}{names}: it was replaced.")
+    return path
+
+
+def _subject(report: str) -> tuple[str, str]:
+    """Return the title of a report in Markdown and, where that only counts runs, the names in its table of scores."""
+    found = re.search(r"^# (.*)$", report, re.MULTILINE)
+    title = found[1] if found else ""
+    if not re.fullmatch(r"\d+ runs", title):
+        return title, ""
+    table = report.partition("## Scores\n\n")[2].partition("\n\n")[0].splitlines()[2:]  # below header and rule
+    return title, ", ".join(sorted({row.split(" | ")[0].removeprefix("| ") for row in table}))
 
 
 def _text(path: Path, content: str) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from kact import backend
-from kact.errors import KactError
+from kact.errors import KactError, nearest
 from kact.flags import Flag, call
 from kact.spec import choose
 from kact.studies.directory import StudyDirectory
@@ -108,6 +108,7 @@ def _run(arguments: list[str]) -> int:
         from kact.studies.console import StudyConsole
         from kact.studies.runner import StudyRunner, total_runs
         from kact.studies.shard import Shard
+        from kact.studies.show import few_seeds
         from kact.tracking import check_tracker
 
         study, part = Study.load(name, quick), Shard.parse(shard)
@@ -118,6 +119,8 @@ def _run(arguments: list[str]) -> int:
             check_tracker(track)
         _confirm(total_runs(study, part), yes)
         directory = StudyDirectory(Path(out) if out is not None else _default_directory(study))
+        if not (quiet or study.quick) and (few := few_seeds(study)):
+            print(few)
         console = StudyConsole(quiet)
         with directory.opened(study):
             pool = _pool(cluster, _workers(workers), device, directory)
@@ -239,11 +242,16 @@ def _default_directory(study: Study) -> Path:
 
 def _found(name: str) -> StudyDirectory:
     """Return the directory of a study that was begun: as given, or below runs/."""
-    for path in (Path(name), Path("runs") / name, Path("runs") / f"{name}-quick"):
+    runs = Path("runs")
+    for path in (Path(name), runs / name):
         if (path / "study.toml").is_file():
             return StudyDirectory(path)
+    known = [file.parent.name for file in sorted(runs.glob("*/study.toml"))]
+    guess = f"{name}-quick" if f"{name}-quick" in known else nearest(name, known)
+    meant = f" Did you mean {guess!r}?" if guess else ""
     raise KactError(
-        f"No study was begun in '{name}' or 'runs/{name}'.", "Begin it with `kact study run`, or give its directory."
+        f"No study was begun in '{name}' or 'runs/{name}'.{meant}",
+        "Begin it with `kact study run`, or give its directory.",
     )
 
 

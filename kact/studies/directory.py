@@ -26,6 +26,8 @@ from kact.studies.study import Study
 from kact.studies.study_file import to_toml
 from kact.studies.tune import choose_settings
 
+_MOST, _LONGEST = 3, 60  # differences in an error, and characters of a value there
+
 
 @dataclass(frozen=True)
 class StudyDirectory:
@@ -99,7 +101,8 @@ class StudyDirectory:
     def opened(self, study: Study) -> Iterator[None]:
         """Make the directory this study's and this process's for the length of a block.
 
-        A study that differs only in its seeds, or in words, takes the place of the one that is there.
+        A study that differs only in its seeds, or in words, takes the place of the one that is there; any other does
+        where none of that one's runs was begun, as when its data was not to be found.
 
         Raises:
             KactError: if it cannot be written, holds another study, or another process works on it.
@@ -110,8 +113,13 @@ class StudyDirectory:
         )
         with held(self.path, busy):
             file = self.path / "study.toml"
-            if file.exists() and definition(self.study()) != definition(study):
-                raise KactError(f"'{self.path}' holds another study.", "Choose another --out, or move it away.")
+            differ = differences(self.study(), study) if file.exists() else []
+            if differ and not self._is_untouched():
+                more = f"; and {len(differ) - _MOST} more" if len(differ) > _MOST else ""
+                raise KactError(
+                    f"'{self.path}' holds another study: {'; '.join(differ[:_MOST])}{more}.",
+                    "Choose another --out, or move it away.",
+                )
             with atomic(file) as temporary:
                 temporary.write_text(sealed_toml(to_toml(study)), encoding="utf-8")
             with explained(self.runs):
@@ -158,6 +166,10 @@ class StudyDirectory:
         """Return whether `ask_to_stop` was called while it runs."""
         return self._stop.exists()
 
+    def _is_untouched(self) -> bool:
+        """Return whether it holds neither a result nor a run that was begun."""
+        return not self.table.rows() and not (self.runs.is_dir() and any(self.runs.iterdir()))
+
     @property
     def _stop(self) -> Path:
         return self.path / "stop"
@@ -165,7 +177,39 @@ class StudyDirectory:
 
 def definition(study: Study) -> dict[str, Any]:
     """Return what decides which runs a study has, but for its seeds; the rest is words."""
-    tune = None if study.tune is None else [study.tune.grid, study.tune.seeds, study.tune.within, study.tune.epochs]
+    tune: dict[str, Any] = {}
+    if study.tune is not None:
+        about = {"seeds": study.tune.seeds, "within": study.tune.within, "epochs": study.tune.epochs}
+        tune = {**study.tune.grid, **{name: value for name, value in about.items() if value}}
     parts = (study.base, study.grid, study.zips, tune, study.compare, study.continue_epochs, study.quick)
     names = ("base", "grid", "zip", "tune", "compare", "continue_epochs", "quick")
     return {name: thawed(part) for name, part in zip(names, parts, strict=True)}
+
+
+def differences(there: Study, here: Study) -> list[str]:
+    """Return in words where the definitions of two studies differ; nothing where they are the same.
+
+    Example:
+        >>> begun = Study(base={"task": "digits"}, grid={"activation": ["relu", "elu"]})
+        >>> differences(begun, begun.replace(base={"task": "digits", "epochs": 4}))
+        ['[base] epochs is not given there and 4 here']
+    """
+    before, now = _flat(definition(there)), _flat(definition(here))
+    found = []
+    for name in {**before, **now}:
+        if before.get(name) != now.get(name):
+            one, other = _told(before, name), _told(now, name)
+            found.append(f"{name} differs" if one == other else f"{name} is {one} there and {other} here")
+    return found
+
+
+def _flat(defined: dict[str, Any]) -> dict[str, Any]:
+    """Return a definition with the entries of its tables beside what is no table."""
+    tables = {name: part if isinstance(part, dict) else None for name, part in defined.items()}
+    entries = {f"[{name}] {key}": value for name, part in tables.items() for key, value in (part or {}).items()}
+    return entries | {name: defined[name] for name, part in tables.items() if part is None}
+
+
+def _told(defined: dict[str, Any], name: str) -> str:
+    text = str(defined.get(name, "not given"))
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from kact.durations import duration
 from kact.plurals import counted
+from kact.stats import seeds_for_sign_flip
 from kact.studies.factors import in_words, thawed
 from kact.studies.probe import StudyCost
 from kact.studies.study import Study
@@ -19,6 +21,7 @@ def describe(study: Study) -> str:
         >>> print(describe(Study(name="mine", grid={"activation": ["relu", "elu"]}, seeds=2)))
         mine
         compares activation by test accuracy, 2 seeds
+        2 seeds are few: the sign-flip test needs 6 to show any difference among 2 values; a paired t-test stands in
           activation: relu, elu
         2 cells, 4 runs
     """
@@ -28,6 +31,8 @@ def describe(study: Study) -> str:
     ]
     lines += [line for line in (study.source, study.question) if line]
     lines.append(f"compares {study.compare} by test {study.score}, {counted(len(study.seeds), 'seed')}")
+    if few := few_seeds(study):
+        lines.append(few)
     lines += [
         f"  {name}: {', '.join(str(thawed(value)) for value in values)}" for name, values in study.factors.items()
     ]
@@ -48,6 +53,28 @@ def describe(study: Study) -> str:
     if study.expected:
         lines.append(_expected(study.expected))
     return "\n".join(lines)
+
+
+def few_seeds(study: Study) -> str:
+    """Return what the seeds of a study cannot show of the values that it compares; "" where there are enough.
+
+    Example:
+        >>> few_seeds(Study(grid={"activation": ["relu", "elu", "mish"]}, seeds=1))
+        '1 seed shows no difference: 2 allow a paired t-test, and the sign-flip test needs 7 among 3 values'
+    """
+    seeds, values = len(study.seeds), len(study.factors[study.compare])
+    needed = seeds_for_sign_flip(math.comb(values, 2)) if values > 1 else 0
+    if seeds >= needed:
+        return ""
+    if seeds == 1:
+        return (
+            "1 seed shows no difference: 2 allow a paired t-test, and the sign-flip test needs"
+            f" {needed} among {values} values"
+        )
+    return (
+        f"{seeds} seeds are few: the sign-flip test needs {needed} to show any difference among {values} values;"
+        " a paired t-test stands in"
+    )
 
 
 def _expected(cost: Mapping[str, Any]) -> str:

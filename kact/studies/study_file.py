@@ -130,9 +130,11 @@ def _file(name_or_path: str | Path) -> Path:
         return path
     if str(name_or_path) in names:
         return _FOLDER / f"{name_or_path}.toml"
-    here = path.with_name(path.name + ".toml") if path.name else path
-    guess = str(here) if here.is_file() else nearest(str(name_or_path), names)
-    meant = f" Did you mean {guess!r}?" if guess else ""
+    known = {one: one for one in names}
+    for file in sorted(path.parent.glob("*.toml")):
+        known |= {file.stem: str(file), file.name: str(file)}
+    guess = nearest(path.name, known)
+    meant = f" Did you mean {known[guess]!r}?" if guess else ""
     what = "file" if path.suffix == ".toml" else "study"
     raise KactError(
         f"There is no {what} {str(name_or_path)!r}.{meant}", "See `kact study list`, or give a TOML file of your own."
