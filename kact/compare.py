@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import shlex
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -72,9 +73,14 @@ def main(arguments: list[str]) -> int:
             temporary.write_text(to_toml(study), encoding="utf-8")
         total = sum(study.run_count(stage) for stage in ("tune", "compare"))
         print(f"{file}: {total} runs. How long they take: kact study show {file}")
-        study_command.main(
-            ["run", str(file), "--out", str(folder), *([] if workers is None else ["--workers", str(workers)])]
-        )
+        run = ["run", str(file), "--out", str(folder), *([] if workers is None else ["--workers", str(workers)])]
+        try:
+            study_command.main(run)
+        except KeyboardInterrupt as stopped:
+            told, _, by_study = str(stopped).rpartition("\n")
+            raise KeyboardInterrupt(
+                f"{told}\n  {shlex.join(['kact', 'compare', *arguments])}" if by_study else ""
+            ) from None
         return report_command.main([str(folder)])
 
     return call(compare, arguments, "kact compare", _ABOUT)
