@@ -3,6 +3,7 @@
 import pytest
 
 from kact import __main__ as command
+from kact import compare
 from kact.compare import study_of
 from kact.studies import command as study_command
 from kact.studies.directory import StudyDirectory
@@ -67,13 +68,13 @@ def test_it_runs_reports_and_goes_on(tmp_path, capsys, monkeypatch):
     assert len(StudyDirectory(folder).rows()) == 8
 
 
-def test_who_stops_it_is_told_the_same_line_again(tmp_path, capsys, monkeypatch):
+def test_who_stops_it_is_told_the_same_line_again(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     def stopped(arguments):
         raise KeyboardInterrupt(f"Stopped; 1 of 4 runs are safe. Go on with:\n  kact study {arguments[0]}")
 
     monkeypatch.setattr(study_command, "main", stopped)
-    assert command.main([*LINE, "--workers", "1"]) == 130
-    said = capsys.readouterr().err.strip()
-    assert said == f"Stopped; 1 of 4 runs are safe. Go on with:\n  kact {' '.join(LINE)} --workers 1"
+    with pytest.raises(KeyboardInterrupt) as told:
+        compare.main([*LINE[1:], "--workers", "1"])
+    assert str(told.value) == f"Stopped; 1 of 4 runs are safe. Go on with:\n  kact {' '.join(LINE)} --workers 1"
