@@ -12,7 +12,7 @@ kact's own models are tested to have none of these; a model of one's own, or a h
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kact.activation_layers import ActivationLayer
 from kact.experiment import Experiment
@@ -62,7 +62,7 @@ def escapes(network: keras.Model, experiment: Experiment) -> Iterator[str]:
 
 def _own_activation(layer: keras.layers.Layer) -> str:
     """Return the activation that a layer applies by itself, "" for none."""
-    found = layer.get_config().get("activation")
+    found = _config(layer).get("activation")
     name = found.get("class_name", "another") if isinstance(found, dict) else found
     if name not in (None, "linear"):
         return str(name)
@@ -70,7 +70,14 @@ def _own_activation(layer: keras.layers.Layer) -> str:
     return kind.__name__ if kind.__module__.startswith("keras.") and kind.__name__ in _NON_LINEARITIES else ""
 
 
+def _config(layer: keras.layers.Layer) -> dict[str, Any]:
+    try:
+        return dict(layer.get_config())
+    except NotImplementedError:  # a layer of one's own need not have one to be trained
+        return {}
+
+
 def _draws_unseeded(layer: keras.layers.Layer) -> bool:
-    found = (value for name, value in layer.get_config().items() if name.endswith("_initializer"))
+    found = (value for name, value in _config(layer).items() if name.endswith("_initializer"))
     configs = (one.get("config", {}) for one in found if isinstance(one, dict))
     return any("seed" in config and config["seed"] is None for config in configs)

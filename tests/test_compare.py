@@ -9,6 +9,8 @@ from kact.studies import command as study_command
 from kact.studies.directory import StudyDirectory
 from kact.studies.study import Study
 
+pytestmark = pytest.mark.any_backend
+
 LINE = ["compare", "relu", "swish", "--learning-rates", "0.01", "0.03", "--epochs", "1", "--train-examples", "200"]
 
 

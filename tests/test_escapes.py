@@ -66,6 +66,26 @@ def test_what_escapes_from_a_model_of_ones_own_is_named(monkeypatch, tmp_path, c
     assert [record.getMessage() for record in caplog.records] == [nowhere, others, unseeded]
 
 
+def test_a_layer_that_tells_nothing_of_itself_is_passed_over(monkeypatch):
+    class Mute(keras.layers.Layer):
+        def __init__(self, factor, **keywords):
+            super().__init__(**keywords)
+            self.factor = factor
+
+        def call(self, inputs):
+            return inputs * self.factor
+
+    @dataclass(frozen=True)
+    class Scaled(Sound):
+        name: ClassVar[str] = "scaled"
+
+        def hidden(self, x, blocks):
+            return Mute(2.0)(super().hidden(x, blocks))
+
+    monkeypatch.setitem(MODELS, "scaled", Scaled)
+    assert told(Scaled()) == []
+
+
 def test_a_head_without_a_hidden_layer_has_no_place_for_the_activation():
     features = build_model(MLP(hidden_units=(8,)), (8, 8, 1), 10, activation="mish")
     backbone = Backbone("made", keras.Model(features.inputs, features.layers[-2].output), "0" * 64)
