@@ -20,7 +20,6 @@ from kact import backend, losses, optimizers, own_activations
 from kact.assembly import build_network, epoch_batches, load_arrays_of
 from kact.checkpoint import Checkpoint, without_checkpoint
 from kact.errors import KactError
-from kact.escapes import escapes
 from kact.experiment import Experiment
 from kact.files import atomic
 from kact.history import Row, write_rows
@@ -65,6 +64,7 @@ class Training:
     ) -> Training:
         """Load the data, unless it is here already, and build the model, before anything is written."""
         from kact.engine import make_engine
+        from kact.escapes import escapes
 
         data = load_arrays_of(experiment) if data is None else data
         if experiment.batch_size > len(data.train):

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from kact.__main__ import _MODULES
+
 pytestmark = pytest.mark.any_backend
 
 KERAS = """
@@ -43,6 +45,14 @@ def output_of(code, *arguments):
 def test_commands_import_keras_without_what_it_does_not_need():
     spared, then = output_of(KERAS).splitlines()
     assert spared == "" and then == "torch matplotlib sklearn"
+
+
+@pytest.mark.parametrize(
+    "module", ["kact.train", "kact.many", "kact.predict", *_MODULES.values(), "tuning.command_line"]
+)
+def test_no_command_loads_keras_before_torch_is_chosen(module):
+    """Where `KERAS_BACKEND` is unset Keras would look for TensorFlow, which need not be there."""
+    assert output_of(f"import sys, {module}\nprint('keras' in sys.modules, 'torch' in sys.modules)") == "False False\n"
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="read from Linux' /proc")
