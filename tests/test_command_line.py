@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -284,7 +285,7 @@ def test_a_study_is_not_taken_for_a_run_and_its_runs_are_pointed_at(given, tmp_p
     (tmp_path / "runs" / "mine" / "runs").mkdir(parents=True)
     (tmp_path / "runs" / "mine" / "study.toml").touch()
     for arguments in (["export", given], ["inspect", given], ["predict", given, "--test", "1"]):
-        if arguments[0] == "export" and backend.name() != "torch":
+        if arguments[0] == "export" and (backend.name() != "torch" or find_spec("onnx") is None):
             continue  # which is said before anything is read
         assert kact(*arguments) == 2
         said = capsys.readouterr().err

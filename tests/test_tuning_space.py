@@ -176,7 +176,7 @@ def test_another_task_leaves_a_files_model_as_training_does(task, tmp_path):
         (["--trials", "0"], "'trials' parameter must be a whole number, at least 1"),
         (["--executions", "0"], "executions"),
         (["--workers", "0"], "workers"),
-        (["--search", "lr"], "hyper-parameter"),
+        (["--search", "lr"], "Give --search learning_rate"),
         (["--trails", "3"], "Did you mean --trials"),
         (["--config", "nowhere.toml"], "nowhere.toml"),
     ],
