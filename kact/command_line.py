@@ -96,9 +96,9 @@ def parse_train(arguments: Sequence[str], program: str) -> tuple[Experiment, Tra
     """
     flags.check_words(arguments)
     rest, config = _take([_dashed(word) for word in arguments], "--config")
-    given = _read_config(config) if config is not None else {}
+    given = read_config(config) if config is not None else {}
     if (shorter := _peek(rest, "--continue-from")) is not None and config is None:
-        given = _read_config(str(_run_file(shorter)))
+        given = read_config(str(_run_file(shorter)))
     _check_one_activation(rest)
     sizes = _model(rest, given)
     kind = type(sizes)
@@ -211,10 +211,15 @@ def _run_file(directory: str) -> Path:
     return file
 
 
-def _read_config(path: str) -> dict[str, Any]:
-    path = str(config_path(path))
-    Experiment.load(path)  # complains of anything unusable, with the file's name
-    return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+def read_config(given: str) -> dict[str, Any]:
+    """Return what the file that `--config` names says of an experiment, and no more than that.
+
+    Raises:
+        KactError: if it cannot be used as an experiment; it names the file.
+    """
+    path = config_path(given)
+    Experiment.load(path)
+    return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
 def _dashed(word: str) -> str:

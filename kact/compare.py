@@ -11,17 +11,16 @@ import hashlib
 import json
 import math
 import shlex
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 from kact import activations, stats
+from kact.command_line import read_config
 from kact.errors import KactError
 from kact.experiment import Experiment
 from kact.files import atomic, explained
 from kact.flags import Flag, call
-from kact.recipes import config_path
 from kact.reports import command as report_command
 from kact.studies import command as study_command
 from kact.studies.study import Study
@@ -61,7 +60,7 @@ def main(arguments: list[str]) -> int:
         workers: Annotated[int | None, Flag("processes; as many as CPU cores unless said")] = None,
         out: Annotated[str, Flag("where the study goes", "FOLDER")] = "runs",
     ) -> int:
-        given = {} if config is None else _read(config)
+        given = {} if config is None else read_config(config)
         said = {"task": task, "data": data, "model": model, "epochs": epochs, "train_examples": train_examples}
         given |= {name: value for name, value in said.items() if value is not None}
         study = study_of(candidates, given, learning_rates, seeds)
@@ -122,9 +121,3 @@ def study_of(
         grid={"activation": specs},
         tune=Tune({"learning_rate": rates}),
     )
-
-
-def _read(config: str) -> dict[str, Any]:
-    path = config_path(config)
-    Experiment.load(path)  # complains of anything unusable, with the file's name
-    return tomllib.loads(path.read_text(encoding="utf-8"))

@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from kact import backend, flags
+from kact.command_line import read_config
 from kact.errors import KactError
 from kact.experiment import Experiment
-from kact.recipes import config_path
 from kact.settings import check_settings, setting
 from kact.spec import choose
 from kact.tasks import get_record
@@ -91,7 +89,7 @@ def make_plan(options: TuneOptions) -> Plan:
     said = read_space(options.space) if options.space is not None else SpaceFile()
     given = dict(said.experiment)
     if options.config is not None:
-        given |= _read_config(options.config)
+        given |= read_config(options.config)
     for name in ("task", "data", "model", "activation", "epochs", "train_examples", "seed"):
         value = getattr(options, name)
         if value is not None:
@@ -134,9 +132,3 @@ def role() -> str:
     if not given["KERASTUNER_ORACLE_PORT"].isdigit():
         raise KactError.parameter("KERASTUNER_ORACLE_PORT", given["KERASTUNER_ORACLE_PORT"], "a number")
     return "chief" if "chief" in given["KERASTUNER_TUNER_ID"] else "worker"
-
-
-def _read_config(given: str) -> dict[str, Any]:
-    path = config_path(given)
-    Experiment.load(path)  # complains of anything unusable, with the file's name
-    return tomllib.loads(path.read_text(encoding="utf-8"))

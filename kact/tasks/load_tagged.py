@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from kact.errors import KactError
+from kact.plurals import counted
 from kact.spec import choose
 from kact.tasks.split import SUBSET_SEED, TRAINED_ON, VALIDATION_SEED, check_fraction, check_train_examples
 from kact.tasks.tagging import Sentences, TaggedData, TaggingTask
@@ -53,7 +54,7 @@ def load_tagged(
     cuts = (test is None) + (validation is None and not pooled)
     if cuts and len(train) < 2 + cuts:
         raise KactError(
-            f"The data of {task.name!r} has only {len(train)} sentence{'s' if len(train) > 1 else ''} to train on; "
+            f"The data of {task.name!r} has only {counted(len(train), 'sentence')} to train on; "
             f"at least {2 + cuts} are needed to cut {'test and validation parts' if cuts > 1 else 'a part'}.",
             "Add sentences, or give a folder with train, dev and test files.",
         )
