@@ -200,7 +200,7 @@ def _check_one_activation(arguments: Sequence[str]) -> None:
         if flag == "--activation" and not extra.startswith("-"):
             raise KactError(
                 f"There is no place for {shown(extra)}: a run has one activation.",
-                "A study compares several: `kact study run FILE`, see docs/studies.md.",
+                "Several are compared by `kact compare`: give it their names.",
             )
 
 

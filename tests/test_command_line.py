@@ -212,7 +212,7 @@ def test_help_names_every_setting_of_the_experiment_and_of_the_model(model, caps
         (["train", "--task", "digits", "--model", "alexnet"], ["pool1", "3x3", "1x1"]),
         (["train", "--freeze"], ["freeze", "--backbone"]),
         (["train", "--activation", "rellu"], ["activation", "Did you mean 'relu'"]),
-        (["train", "--activation", "relu", "elu"], ["no place for 'elu'", "`kact study run FILE`", "docs/studies.md"]),
+        (["train", "--activation", "relu", "elu"], ["no place for 'elu'", "`kact compare`"]),
         (["train", "--optimizer", "adm"], ["optimizer", "Did you mean 'adam'"]),
         (["train", "--learning-rate", "-1"], ["learning_rate", "above 0", "-1"]),
         (["train", "--learning-rate", "nan"], ["learning_rate", "nan"]),
