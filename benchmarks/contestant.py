@@ -119,12 +119,12 @@ def _epoch(kind: str, threads: int, batch_size: int, examples: int) -> Callable[
 
     if kind == "kact":
         backend.select_default()
-        importlib.import_module("kact.training")  # with all that a run needs, which counts as its memory
-    from kact.assembly import epoch_batches
+        importlib.import_module("kact.training.training")  # with all that a run needs, which counts as its memory
     from kact.engine import make_engine
     from kact.experiment import Experiment
     from kact.models import build_model
     from kact.tasks import Split, TaskData, get_task
+    from kact.training.assembly import epoch_batches
 
     model = build_model("lenet", (32, 32, 3), 10, mean=[127.0] * 3, std=[73.0] * 3)
     parts = optimizers.make_optimizer("momentum", 0.01), losses.make_loss("cross_entropy", 10), 0.0

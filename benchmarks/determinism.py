@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from kact.checkpoint import Checkpoint
 from kact.runs import Run
+from kact.runs.checkpoint import Checkpoint
 
 CNN = ["--model", "cnn", "--activation", "gelu", "--dropout", "0.2"]
 MODELS = {

@@ -86,7 +86,7 @@ def _start(activation: str, change: str, seed: int) -> list[float]:
     from PIL import Image
 
     from kact.diagnostics import observer
-    from kact.feature_maps import as_stored, feature_maps
+    from kact.diagnostics.feature_maps import as_stored, feature_maps
     from kact.images import to_array
     from kact.losses import make_loss
     from kact.tasks import get_task, load_task
@@ -124,8 +124,8 @@ def _print_epochs(cells: Sequence[tuple[str, str]], seeds: int, size: int, out: 
 
 def _leave(activation: str, change: str, seed: int, size: int, out: Path) -> tuple[int | None, list[float]]:
     """Return the epoch in which the loss left that of guessing, if any, and conv1's gradient before each epoch."""
-    from kact.diary import read_diary
     from kact.train import run
+    from kact.training.diary import read_diary
 
     settings = {**BASE, **CHANGES[change], "epochs": EPOCHS, "stop_below": LEFT, "seed": seed}
     finished = run(

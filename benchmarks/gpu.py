@@ -18,9 +18,9 @@ import numpy as np
 import torch
 
 from benchmarks.plain import normalised, over_tensors
-from kact.assembly import epoch_batches
 from kact.experiment import Experiment
 from kact.tasks import Split, TaskData, get_task
+from kact.training.assembly import epoch_batches
 
 Rows = list[dict[str, Any]]
 

@@ -18,12 +18,12 @@ import numpy as np
 
 from benchmarks.speed import interleaved, synchronise  # sets the backend, before Keras is imported
 from kact import losses, optimizers
-from kact.assembly import epoch_batches
 from kact.engine import make_engine
 from kact.experiment import Experiment
 from kact.many.stack import Stack
 from kact.models import build_model
 from kact.tasks import Split, TaskData, get_task
+from kact.training.assembly import epoch_batches
 
 
 @dataclass(frozen=True)

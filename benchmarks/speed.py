@@ -30,9 +30,9 @@ from kact import losses, optimizers
 from kact.engine import make_engine
 from kact.engine.stock import StockEngine
 from kact.models import build_model
-from kact.scores import loss_and_accuracy
 from kact.tasks import Split
 from kact.tasks.batches import EpochBatches
+from kact.training.scores import loss_and_accuracy
 
 Epoch = Callable[[], Any]
 

@@ -38,7 +38,7 @@ from kact.reports.page import compose, escaped, html, markdown
 from kact.reports.sources import CONCLUSION, gather
 from kact.reports.write import write_figures
 from kact.studies.study import Study
-from kact.studies.study_file import study_names
+from kact.studies.study_file import load_study, study_names
 
 PAGES = Path("docs/results")
 _COST = "cost.json"
@@ -117,7 +117,7 @@ def run(name: str, folder: Path, *, quick: bool) -> None:
 
 def write_page(folder: Path, figures: int) -> Path:
     """Write a study's page and the first of its figures into docs/results, and return the page."""
-    study, found = Study.load(folder), findings(gather([str(folder)]))
+    study, found = load_study(folder), findings(gather([str(folder)]))
     rows = PAGES / _rows(study.name)
     concluded = (rows / CONCLUSION).read_text(encoding="utf-8").strip() if (rows / CONCLUSION).is_file() else ""
     whole = dataclasses.replace(compose(found), conclusion="" if study.quick else concluded)
@@ -141,7 +141,7 @@ def write_page(folder: Path, figures: int) -> Path:
 def write_index() -> Path:
     """Write the list of bundled studies with the pages that are there, in the order of their numbers, and return it."""
     rows, answers = [], []
-    for study in sorted(map(Study.load, study_names()), key=lambda study: (study.study or "0", study.name)):
+    for study in sorted(map(load_study, study_names()), key=lambda study: (study.study or "0", study.name)):
         pages = [f"[{words}]({place})" if (PAGES / place).is_file() else "" for words, place in _places(study.name)]
         rows.append(f"| {study.study} | `{study.name}` | {escaped(study.title)} | {' | '.join(pages)} |")
         if pages[-1]:

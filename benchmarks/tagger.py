@@ -21,13 +21,13 @@ import torch.nn.functional as F
 from torch import nn
 
 from kact import losses, optimizers
-from kact.assembly import epoch_batches
 from kact.engine import make_engine
 from kact.experiment import Experiment
 from kact.models import BiLSTMTagger, build_tagger
 from kact.tasks import get_task
 from kact.text.encoded import EncodedData, EncodedSplit
 from kact.text.vocabulary import Feature, Vocabulary
+from kact.training.assembly import epoch_batches
 
 WORDS, TAGS, WIDTH, UNITS = 2000, 25, 64, 128
 

@@ -40,11 +40,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 def measure(name: str, experiment: Experiment, seeds: int, out: str) -> None:
     """Train `experiment` with each seed, print each as it is done, then what they have together."""
-    from kact.assembly import load_arrays_of
     from kact.losses import probabilities
     from kact.predict import Predictor
     from kact.text.token_batches import predict_tokens
     from kact.train import run
+    from kact.training.assembly import load_arrays_of
 
     data = load_arrays_of(experiment)
     parts = [part for part in ("validation", "test") if len(getattr(data, part))]

@@ -32,14 +32,24 @@ def main(arguments: Sequence[str]) -> int:
         port: Annotated[int, Flag("0 takes any that is free")] = 7860,
         runs: Annotated[tuple[Path, ...], Flag("more models: your own runs", "DIR", repeated=True)] = (),
         results: Annotated[tuple[Path, ...], Flag("more results: studies", "DIR", repeated=True)] = (),
+        own_code: Annotated[
+            bool, Flag("also use runs with an activation or a model of your own, which is imported from this folder")
+        ] = False,
     ) -> int:
-        start(host, port, runs, results).block_thread()
+        start(host, port, runs, results, own_code=own_code).block_thread()
         return 0
 
     return guarded(lambda: call(serve, arguments, "python -m demo", _ABOUT))
 
 
-def start(host: str, port: int, runs: Sequence[Path], results: Sequence[Path], quiet: bool = False) -> Any:
+def start(
+    host: str,
+    port: int,
+    runs: Sequence[Path],
+    results: Sequence[Path],
+    quiet: bool = False,
+    own_code: bool = False,
+) -> Any:
     """Start the page in threads of its own and return its Gradio blocks.
 
     Raises:
@@ -62,7 +72,7 @@ def start(host: str, port: int, runs: Sequence[Path], results: Sequence[Path], q
     from demo.models import BOX, Catalogue
     from demo.results import HOUSE, find_reports
 
-    catalogue = Catalogue([BOX, *runs])
+    catalogue = Catalogue([BOX, *runs], own_code)
 
     async def health(request: Any) -> JSONResponse:
         usable = [one for one in catalogue.entries.values() if not one.problem]

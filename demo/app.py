@@ -66,7 +66,7 @@ def build(catalogue: Catalogue, reports: dict[str, results.Report]) -> gr.Blocks
         with gr.Tab("Tweets", id="tweets"):
             _tweets(catalogue)
         with gr.Tab("Activations", id="activations"):
-            _activations()
+            _activations(catalogue)
         with gr.Tab("Results", id="results"):
             _results(reports)
         with gr.Tab("Models", id="models"):
@@ -165,10 +165,11 @@ def _tweets(catalogue: Catalogue) -> None:
         event(bounded(answered_if_any, refused), given, shows, show_progress="hidden", **_PRIVATE)
 
 
-def _activations() -> None:
+def _activations(catalogue: Catalogue) -> None:
     start = ["relu", "mish", "elu"]
+    own = {one.activation for one in catalogue.entries.values() if ":" in one.activation and not one.problem}
     specs = gr.Dropdown(
-        sorted(activations.ACTIVATIONS), value=start, multiselect=True, max_choices=knobs.MOST_CURVES,
+        sorted({*activations.ACTIVATIONS, *own}), value=start, multiselect=True, max_choices=knobs.MOST_CURVES,
         allow_custom_value=True, label="Activations, up to five: choose, or type one such as elu(alpha=2)",
         elem_id="specs",
     )  # fmt: skip

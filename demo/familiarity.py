@@ -111,7 +111,7 @@ def calibrate(path: str | Path, others: Sequence[str] = ("digits",)) -> Familiar
     Raises:
         KactError: if the run is none of a convolutional network for images, or data is not there.
     """
-    from kact.feature_maps import maps_of
+    from kact.diagnostics.feature_maps import maps_of
 
     predictor = Predictor(path)
     experiment = predictor.run.experiment

@@ -15,15 +15,17 @@ MOST_CURVES = 5  # that are compared at once
 
 
 def safe_spec(spec: object) -> str:
-    """Return the canonical spelling of an activation of the table; `package.module:function` would import a stranger's.
+    """Return the canonical spelling of an activation of the table, or of a function that a run of the page uses.
+
+    Another `package.module:function` is refused: naming it would import a stranger's.
 
     Raises:
         KactError: for that, or an unusable spec.
     """
-    if isinstance(spec, str) and ":" in spec:
-        raise KactError("The page draws the activations of its list only, not functions of somebody's own.")
     if not isinstance(spec, str) or len(spec) > 200:
         raise KactError("An activation is a name, such as mish or elu(alpha=2).")
+    if ":" in spec and not activations.was_asked_for(spec):
+        raise KactError("The page draws the activations of its list only, not functions of somebody's own.")
     return activations.canonical_spec(spec)
 
 

@@ -18,8 +18,6 @@ from typing import Any
 from demo.familiarity import Familiarity
 from demo.folders import run_directories
 from kact import KactError, Predictor, Run
-from kact.errors import shown
-from kact.models import UnknownModel
 from kact.startup import spare_tensorflow
 
 BOX = Path(__file__).with_name("models")
@@ -90,13 +88,14 @@ class Catalogue:
     Args:
         folders: whose run directories are listed, at most four folders down; the first holds those in the box.
             Of a study's runs one a cell is listed.
+        own_code: whether a run may name an activation or a model of somebody's own, which is then imported.
     """
 
-    def __init__(self, folders: Sequence[str | Path]) -> None:
+    def __init__(self, folders: Sequence[str | Path], own_code: bool = False) -> None:
         self.entries: dict[str, Entry] = {}
         for folder in map(Path, folders):
             for path in run_directories(folder):
-                entry = _entry(path, boxed=folder == BOX)
+                entry = _entry(path, boxed=folder == BOX, own_code=own_code)
                 entry.key = _unused(entry.key, self.entries)
                 self.entries[entry.key] = entry
 
@@ -127,15 +126,13 @@ class Catalogue:
                         continue  # the entry says why
 
 
-def _entry(path: Path, *, boxed: bool) -> Entry:
+def _entry(path: Path, *, boxed: bool, own_code: bool) -> Entry:
     entry = Entry(path.name, path.name, path, boxed=boxed)
     try:
         given = tomllib.loads((path / "experiment.toml").read_text(encoding="utf-8"))
-        if ":" in str(given.get("activation", "")):  # naming it imports it
-            entry.activation = str(given["activation"])
-            entry.problem = (
-                "Its activation is a function of somebody's own; the page runs no code that comes with a run."
-            )
+        if not own_code and (what := _own_code(given)):  # naming it imports it
+            entry.activation = str(given.get("activation", ""))
+            entry.problem = f"Its {what} of somebody's own, and the page was started without --own-code."
             return entry
         run = Run.load(path)
         _describe(entry, run)
@@ -148,6 +145,14 @@ def _entry(path: Path, *, boxed: bool) -> Entry:
         _log.warning("%s cannot be used: %s", path.name, _first_line(error))
         entry.problem = _why(error)
     return entry
+
+
+def _own_code(given: dict[str, Any]) -> str:
+    """Return what of an experiment is code of somebody's own, "" if nothing is."""
+    model = given.get("model")
+    if ":" in str(given.get("activation", "")):
+        return "activation is a function"
+    return "model is a class" if ":" in str(model.get("name", "") if isinstance(model, dict) else model) else ""
 
 
 def _describe(entry: Entry, run: Run) -> None:
@@ -172,8 +177,6 @@ def _unused(key: str, taken: dict[str, Entry]) -> str:
 
 def _why(error: Exception) -> str:
     """Return a sentence for the page: what is wrong, without a path, a version or a word of Python."""
-    if isinstance(error, UnknownModel):
-        return f"Its model {shown(error.name)} is a class of somebody's own, which the page does not know."
     words = _first_line(error)
     for mark, sentence in _REASONS.items():
         if mark in words:
@@ -181,7 +184,11 @@ def _why(error: Exception) -> str:
     return "One of its files is missing or damaged."
 
 
+_OWN = "Its activation or its model is code of somebody's own, which cannot be imported from here."
 _REASONS = {
+    "needs the module": _OWN,
+    "The module": _OWN,
+    "must be one of": "It uses a name that this page does not know, such as that of another version's model.",
     "is not finished": "Its training is not finished.",
     "holds no experiment.toml": "It has no description of its experiment.",
     "is missing or damaged": "Its model is missing or damaged: it is not the file that the run wrote.",

@@ -22,12 +22,12 @@ from kact import backend, flags
 from kact.engine import ENGINES
 from kact.errors import KactError, no_memory, shown
 from kact.experiment import Experiment, default_model
-from kact.models import MODELS, Model, habitual_batch_norm, make_model
+from kact.models import MODELS, PRESETS, Model, habitual_batch_norm, make_model
 from kact.recipes import config_path
 from kact.runs import Run, no_run
 from kact.settings import setting
 from kact.startup import spare_tensorflow
-from kact.tracking import TRACKERS
+from kact.training.tracking import TRACKERS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,8 +49,9 @@ def train_command(arguments: Sequence[str], program: str = "python -m kact.train
     def work() -> int:
         backend.select_default()
         experiment, options = parse_train(arguments, program)
-        from kact import describe, progress, train
-        from kact.tracking import Tracked
+        from kact import describe, train
+        from kact.training import progress
+        from kact.training.tracking import Tracked
 
         spare_tensorflow()
 
@@ -102,7 +103,7 @@ def parse_train(arguments: Sequence[str], program: str) -> tuple[Experiment, Tra
     _check_one_activation(rest)
     sizes = _model(rest, given)
     kind = type(sizes)
-    defaults = {**given, "model": kind.name}
+    defaults = {**given, "model": sizes.spec}
     named = _peek(rest, "--model") or given.get("model") or sizes
     defaults["batch_norm"] = given.get("batch_norm", habitual_batch_norm(named))
     if not given:
@@ -191,7 +192,7 @@ def _model(arguments: Sequence[str], given: dict[str, Any]) -> Model:
         task = _peek(arguments, "--task") or given.get("task", "digits")
         return stored or default_model(task, _peek(arguments, "--backbone") or given.get("backbone"))
     asked = make_model(name)
-    same = stored is not None and name in MODELS and type(stored) is type(asked)
+    same = stored is not None and name not in PRESETS and type(stored) is type(asked)
     return stored if same and stored is not None else asked  # a file's sizes hold only for the file's model
 
 

@@ -19,12 +19,13 @@ from kact import activations, stats
 from kact.command_line import read_config
 from kact.errors import KactError
 from kact.experiment import Experiment
-from kact.files import atomic, explained
 from kact.flags import Flag, call
 from kact.reports import command as report_command
+from kact.storage.files import atomic, explained
 from kact.studies import command as study_command
+from kact.studies.directory import differences
 from kact.studies.study import Study
-from kact.studies.study_file import to_toml
+from kact.studies.study_file import load_study, to_toml
 from kact.studies.tune import Tune, seeds_of
 from kact.tasks import get_record
 
@@ -66,6 +67,11 @@ def main(arguments: list[str]) -> int:
         study = study_of(candidates, given, learning_rates, seeds)
         folder = Path(out) / study.name
         file = folder.with_suffix(".toml")
+        if file.exists() and (changed := differences(load_study(file), study)):
+            raise KactError(
+                f"'{file}' was changed since it was written: {changed[0]}.",
+                f"Run it as it is: kact study run {file} --out {folder}. Or delete it, to begin with this line.",
+            )
         with explained(file):
             file.parent.mkdir(parents=True, exist_ok=True)
         with atomic(file) as temporary:
@@ -113,7 +119,7 @@ def study_of(
     task = get_record(experiment.task).name
     return Study(
         name=f"compare-{task}-{experiment.model.name}-{digest}",
-        header="Written by kact compare. Change it as you like; `kact study run` does what is missing.",
+        header="Written by kact compare. Add activations or rates as you like: `kact study run` does what is missing.",
         title=f"{', '.join(specs[:-1])} and {specs[-1]} on {task}",
         question="Which activation is best, when each has the learning rate that suits it?",
         seeds=seeds_of(stats.seeds_for_sign_flip(math.comb(len(specs), 2)) if seeds is None else seeds, "seeds"),

@@ -9,13 +9,13 @@ from rich.console import Console
 from rich.table import Table
 
 from kact import activations, optimizers
-from kact.durations import short
-from kact.metrics import commonest_share, learned_nothing
 from kact.models import MODELS, PRESETS, initializers
 from kact.recipes import config_path, recipe_names
 from kact.runs import Run
+from kact.runs.metrics import commonest_share, learned_nothing
 from kact.spec import choose
 from kact.tasks import ALIASES, TASKS
+from kact.wording import short
 
 _STOPS = {
     "epochs": "all epochs done",

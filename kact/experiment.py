@@ -22,8 +22,8 @@ from kact.backend import PRECISIONS
 from kact.errors import KactError
 from kact.losses import LOSSES
 from kact.models import MLP, MODELS, Model, habitual_batch_norm, initializers, make_model
-from kact.seals import check_toml
 from kact.settings import check_settings, known_settings, setting
+from kact.storage.seals import check_toml
 from kact.tasks.augmentation import parse_augmentations
 from kact.tasks.split import TRAINED_ON
 

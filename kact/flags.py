@@ -138,7 +138,7 @@ def read(
     import tyro
 
     check_words(given)
-    _check(parameters, given, program, elsewhere)
+    _check(parameters, given, program, pairs, elsewhere)
     fields: list[Any] = []
     for one in parameters:
         default = dataclasses.field() if one.default is REQUIRED else dataclasses.field(default=one.default)
@@ -183,17 +183,24 @@ def _annotated(parameter: Parameter, pairs: bool) -> Any:
 
 
 def _help(field: dataclasses.Field[Any]) -> str:
+    if not field.metadata:  # of a class of one's own, where nothing but a default need be said
+        return ""
     allowed = ", ".join(field.metadata["choices"]) or range_in_words(field.metadata)
     return str(field.metadata["help"]) + (f" [{allowed}]" if allowed else "")
 
 
 def _check(
-    parameters: Sequence[Parameter], given: Sequence[str], program: str, elsewhere: Callable[[str], KactError | None]
+    parameters: Sequence[Parameter],
+    given: Sequence[str],
+    program: str,
+    pairs: bool,
+    elsewhere: Callable[[str], KactError | None],
 ) -> None:
     """Raise, in two lines, for the first word that these parameters have no use for, or for one that is missing."""
     flags = {one.spelling: one for one in parameters if not one.flag.positional}
-    switches = [flag for flag, one in flags.items() if one.kinds == (bool,)]
-    known = {**flags, **{flag.replace("--", "--no-", 1): flags[flag] for flag in switches}}
+    switches = {flag: one for flag, one in flags.items() if one.kinds == (bool,) and (pairs or one.default is True)}
+    negated = {flag.replace("--", "--no-", 1): one for flag, one in switches.items()}
+    known = {**{flag: one for flag, one in flags.items() if pairs or flag not in switches}, **negated}
     words, placed = collections.deque(given), []
     while words:
         word = words.popleft()
@@ -205,7 +212,7 @@ def _check(
         name, is_joined, joined = word.partition("=")
         spelled = name.replace("_", "-")
         if spelled not in known:
-            raise elsewhere(spelled) or _no_such(spelled, [*flags, "--help"])
+            raise elsewhere(spelled) or _no_such(spelled, [*known, "--help"])
         one = known[spelled]
         values = [joined] if is_joined else []
         while words and not is_joined and not _is_flag(words[0]) and len(values) < _most(one):

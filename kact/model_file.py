@@ -47,7 +47,7 @@ def read_model(path: str | Path) -> keras.Model:
     """
     import keras
 
-    import kact.saved_layers  # noqa: F401  registers what the file may hold
+    import kact.layers.saved  # noqa: F401  registers what the file may hold
 
     path = Path(path)
     try:

@@ -164,13 +164,14 @@ class Predictor:
             file: `token TAB tag` lines, with a blank line between sentences.
 
         Returns:
-            What `kact.scores.score` returns, `sequence_accuracy`, `sentences`, and `unknown_tags`, which are errors.
+            What `kact.training.scores.score` returns, `sequence_accuracy`, `sentences`, and `unknown_tags`, which are
+            errors.
 
         Raises:
             KactError: if the run's model takes images, or a line of the file is unusable.
         """
-        from kact.scores import score, tag_scores
         from kact.tasks.tagging import read_tagged
+        from kact.training.scores import score, tag_scores
 
         gold, _ = read_tagged(Path(file))
         names = self.task.labels
@@ -276,7 +277,7 @@ class Predictor:
         Raises:
             KactError: as `predict`; for an unknown layer, or None where the model has no convolution.
         """
-        from kact.feature_maps import last_maps, maps_of
+        from kact.diagnostics.feature_maps import last_maps, maps_of
 
         self._expect_images()
         name = layer or last_maps(self.model)

@@ -14,10 +14,10 @@ from kact import backend
 from kact.determinism import deterministic
 from kact.experiment import Experiment
 from kact.runs import Run, RunDirectory
-from kact.training import Training
+from kact.training.training import Training
 
 if TYPE_CHECKING:
-    from kact.progress import Progress
+    from kact.training.progress import Progress
 
 
 def run(
@@ -39,7 +39,7 @@ def run(
         engine: "auto" (captured steps where they can be) or "stock" (Keras' own `fit`).
         progress: told of each epoch.
         continue_from: a finished run of the same experiment with fewer epochs, whose curve goes on here.
-        diagnose: whether to write `diagnostics.csv`, as `kact.diary.Watcher` does; it changes nothing else.
+        diagnose: whether to write `diagnostics.csv`, as `kact.training.diary.Watcher` does; it changes nothing else.
 
     Returns:
         The finished run; the one on disk if it was finished already. A run that diverges is finished, and says so.
@@ -58,7 +58,7 @@ def run(
         found.check_data()
         found.check_activation()
         if diagnose:
-            from kact.diary import read_diary
+            from kact.training.diary import read_diary
 
             read_diary(found.file("diagnostics.csv"))  # says how to get one
         return found

@@ -60,18 +60,17 @@ def lay_tweets(root, monkeypatch, address=None, **counts):
 
     They go to TFDS's manual folder below `root`; or to `root` itself, for a server at `address` to give.
     """
-    from kact.tasks import twitter_pos
     from kact.tasks.public_file import PublicFile
     from kact.tasks.twitter_pos_builder import TwitterPos
+    from kact.tasks.twitter_pos_files import FILES, recorded_files
 
-    files = {}
-    for seed, (part, file) in enumerate(twitter_pos.FILES.items()):
+    for seed, (part, file) in enumerate(list(FILES.items())):
         content = (text_of(sentences(counts.get(part, 10), seed)) + "\n").encode()
         place = root / "downloads" / "manual" / file.path if address is None else root / part
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(content)
         url = file.url if address is None else f"{address}/{part}"
-        files[part] = PublicFile(file.path, url, hashlib.sha256(content).hexdigest(), len(content))
-    monkeypatch.setattr(twitter_pos, "FILES", files)
-    monkeypatch.setattr(TwitterPos, "url_infos", twitter_pos.SET.recorded_files())
+        made = PublicFile(file.path, url, hashlib.sha256(content).hexdigest(), len(content))
+        monkeypatch.setitem(FILES, part, made)
+    monkeypatch.setattr(TwitterPos, "url_infos", recorded_files())
     return root

@@ -77,14 +77,14 @@ def strange_runs(folder):
     (at / "no-toml" / "experiment.toml").write_text("<script>window.hacked=1</script>")
     toml = (at / "own-code" / "experiment.toml").read_text()
     (at / "own-code" / "experiment.toml").write_text(toml.replace('"relu"', '"tests.demo_files_imported:act"'))
-    (at / "own-model" / "experiment.toml").write_text(toml.replace('"cnn"', '"residual"'))
+    (at / "own-model" / "experiment.toml").write_text(toml.replace('"cnn"', '"residual:Residual"'))
     _put_code_in(at / "with-code")
     return folder
 
 
 def _put_code_in(run):
     """Give a run a model whose first layer is a Lambda with bytecode, and note its hash as the run's own."""
-    from kact.files import sha256
+    from kact.storage.files import sha256
 
     model = run / "model.keras"
     with zipfile.ZipFile(model) as archive:

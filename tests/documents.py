@@ -84,7 +84,7 @@ def accept(words, monkeypatch):
             "kact.reports.write.report",
             "kact.studies.merge.merge_studies",
             "kact.studies.command._found",
-            "kact.task_inspection.is_task",
+            "kact.inspection.task.is_task",
         ):
             patch.setattr(place, _accepted)
         try:

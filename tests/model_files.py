@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 
 from demo.models import BOX
-from kact.files import sha256
+from kact.storage.files import sha256
 
 CONFIG, WEIGHTS = "config.json", "model.weights.h5"
 RUN = BOX / "digits-relu"

@@ -3,7 +3,7 @@
 from kact.studies.directory import StudyDirectory
 from kact.studies.job import Outcome, carry_out
 from kact.studies.runner import StudyRunner
-from kact.studies.study import Study
+from kact.studies.study_file import load_study
 from kact.studies.workers import Event
 
 FILE = """# A very small study.
@@ -24,7 +24,7 @@ def small_study(folder, *, seeds=2, epochs=1, activations=("relu", "mish"), tune
     """Return a study, read from a file of its own."""
     text = FILE.format(seeds=seeds, epochs=epochs, activations=list(activations)) + (TUNE if tune else "")
     (folder / "small.toml").write_text(text)
-    return Study.load(folder / "small.toml")
+    return load_study(folder / "small.toml")
 
 
 class PoolHere:

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from kact import activation_layers
+from kact.activations import layers as activation_layers
 from kact.activations import make
 from kact.errors import KactError
 from tests.gradients import to_float64, value_and_gradient

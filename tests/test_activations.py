@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from kact import activations
-from kact.activations import ACTIVATIONS, ALIASES, canonical_spec, make
+from kact.activations import ACTIVATIONS, ALIASES, canonical_spec, make, registry
 from kact.errors import KactError
 from tests.gradients import to_float64
 
@@ -50,7 +50,7 @@ def test_records_are_immutable_and_hashable() -> None:
 
 def test_a_duplicate_name_raises() -> None:
     with pytest.raises(KactError, match="'relu' is there twice"):
-        activations.table(ACTIVATIONS["relu"], ACTIVATIONS["gelu"], ACTIVATIONS["relu"])
+        registry.table(ACTIVATIONS["relu"], ACTIVATIONS["gelu"], ACTIVATIONS["relu"])
 
 
 def test_aliases_hide_no_name_and_lead_to_one() -> None:
@@ -132,7 +132,7 @@ def test_own_function_works_and_round_trips(own_module: str, tmp_path: Path) -> 
 OPEN_TWICE = """
 import sys
 sys.path.insert(0, sys.argv[2])
-import keras, kact.activation_layers
+import keras, kact.activations.layers
 try:
     keras.saving.load_model(sys.argv[1])
 except Exception as error:

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from kact.errors import KactError
-from kact.files import sha256
 from kact.models import AlexNet, alexnet_weights, build_model
+from kact.storage.files import sha256
 
 FULL = (64, 192, 384, 256, 256), (4096, 4096)  # 61,100,840 weights
 NARROW = (4, 5, 6, 7, 8), (20, 10)

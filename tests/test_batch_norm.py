@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from kact import backend
-from kact.gradients import gradients
+from kact.diagnostics.gradients import gradients
 from kact.layers.batch_norm import BatchNorm
 from kact.layers.dropout import Dropout, FeatureMapDropout
 

@@ -5,14 +5,14 @@ import pytest
 from keras import ops
 
 from kact import __main__ as command
+from kact.activations.own import alike, values_of
 from kact.errors import KactError
 from kact.experiment import Experiment
-from kact.own_activations import alike, values_of
 from kact.predict import Predictor
 from kact.reports import write
 from kact.runs import Run, RunDirectory
 from kact.train import run
-from kact.training import Training
+from kact.training.training import Training
 from tests import own_activation
 from tests.studies import run_study, small_study
 

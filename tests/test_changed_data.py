@@ -7,13 +7,12 @@ import pytest
 
 import kact
 from kact import __main__ as command
-from kact import runs
-from kact.checkpoint import Checkpoint
 from kact.errors import KactError
 from kact.experiment import Experiment
-from kact.runs import Run, RunDirectory
+from kact.runs import Run, RunDirectory, directory
+from kact.runs.checkpoint import Checkpoint
 from kact.studies.directory import StudyDirectory
-from kact.studies.study import Study
+from kact.studies.study_file import load_study
 from kact.train import run
 from tests.image_sets import COLOURS, make_folder, noisy
 from tests.studies import PoolHere, run_study
@@ -166,7 +165,7 @@ def test_changed_sentences_are_noticed_too(tmp_path):
 def test_a_finished_run_of_a_published_data_set_is_told_of_without_reading_it(tmp_path, monkeypatch):
     experiment = Experiment(epochs=1, train_examples=100, model={"name": "mlp", "hidden_units": [4]})
     finished = run(experiment, out=tmp_path)
-    monkeypatch.setattr(runs, "load_task", None)
+    monkeypatch.setattr(directory, "load_task", None)
     assert run(experiment, out=tmp_path).metrics == finished.metrics
 
 
@@ -195,7 +194,7 @@ model = "mlp"
 activation = ["relu", "mish"]
 """
     (tmp_path / "own.toml").write_text(text)
-    return Study.load(tmp_path / "own.toml")
+    return load_study(tmp_path / "own.toml")
 
 
 @pytest.mark.parametrize("seeds", [1, 2])

@@ -19,10 +19,10 @@ from kact.command_line import guarded, parse_train
 from kact.describe import summary
 from kact.experiment import Experiment
 from kact.models import CNN, MODELS, build_model
-from kact.progress import Console
 from kact.runs import Run
-from kact.seals import read_json, sealed_json
+from kact.storage.seals import read_json, sealed_json
 from kact.tasks import get_record
+from kact.training.progress import Console
 
 ROOT = Path(__file__).parents[1]
 QUICK = ["--epochs", "1", "--train-examples", "200"]

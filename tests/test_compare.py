@@ -7,7 +7,7 @@ from kact import compare
 from kact.compare import study_of
 from kact.studies import command as study_command
 from kact.studies.directory import StudyDirectory
-from kact.studies.study import Study
+from kact.studies.study_file import load_study
 
 pytestmark = pytest.mark.any_backend
 
@@ -61,13 +61,19 @@ def test_it_runs_reports_and_goes_on(tmp_path, capsys, monkeypatch):
     assert "highest test accuracy" in said and (folder / "report/report.md").is_file()
     rows = StudyDirectory(folder).rows()
     assert {row.experiment["batch_size"] for row in rows} == {100} and len(rows) == 6
-    assert Study.load(folder.with_suffix(".toml")).replace(name="one") == StudyDirectory(folder).study().replace(
+    assert load_study(folder.with_suffix(".toml")).replace(name="one") == StudyDirectory(folder).study().replace(
         name="one"
     )
     more = [*line[:-4], "--seeds", "2", "--workers", "1"]
     assert command.main(more) == 0
     assert "Comparing: 4 runs, 2 of them done already" in capsys.readouterr().out
     assert len(StudyDirectory(folder).rows()) == 8
+    file = folder.with_suffix(".toml")
+    file.write_text(file.read_text().replace('"silu"', '"silu", "elu"'))
+    assert command.main(more) == 2, "what was added by hand is not written over"
+    assert "was changed" in (said := capsys.readouterr().err) and f"kact study run runs/{file.name}" in said
+    assert command.main(["study", "run", f"runs/{file.name}", "--workers", "1", "--quiet"]) == 0
+    assert len(StudyDirectory(folder).rows()) == 12
 
 
 def test_who_stops_it_is_told_the_same_line_again(tmp_path, monkeypatch):

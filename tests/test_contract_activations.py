@@ -14,8 +14,9 @@ import keras
 import numpy as np
 import pytest
 
-from kact import activation_functions, activations
+from kact import activations
 from kact.activations import ACTIVATIONS, Activation, canonical_spec, make
+from kact.activations import functions as activation_functions
 from tests.gradients import to_float64, value_and_gradient
 from tests.references import REFERENCES
 
@@ -211,7 +212,7 @@ def test_one_import_is_enough_to_load_every_activation(tmp_path: Path) -> None:
     x = keras.random.normal((2, 6, 6, 2))
     np.save(tmp_path / "x.npy", to_float64(x))
     code = (
-        "import sys, numpy, keras, kact.activation_layers\n"
+        "import sys, numpy, keras, kact.activations.layers\n"
         "folder = sys.argv[1]\n"
         "model = keras.saving.load_model(folder + '/model.keras')\n"
         "y = model(numpy.load(folder + '/x.npy').astype('float32'))\n"

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from kact import backend
-from kact.network_inputs import random_inputs
+from kact.export.inputs import random_inputs
 from kact.predict import Predictor
 from kact.tasks import load_task
 from kact.train import run

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from kact.checkpoint import Checkpoint
-from kact.network_inputs import random_inputs
+from kact.export.inputs import random_inputs
 from kact.predict import Predictor
+from kact.runs.checkpoint import Checkpoint
 from kact.train import run
 from tests.experiments import IMAGE_MODELS, TAGGERS, small
 

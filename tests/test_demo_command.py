@@ -57,8 +57,8 @@ def test_folders_are_given_one_by_one_and_in_order(monkeypatch, tmp_path):
             pass
 
     asked = []
-    monkeypatch.setattr(demo, "start", lambda *given: asked.append(given) or Page())
-    assert main(["--runs", "a", "--runs=b", "--results", "c", "--port", "0"]) == 0 and main([]) == 0
-    host, port, runs, results = asked[0]
+    monkeypatch.setattr(demo, "start", lambda *given, own_code: asked.append((*given, own_code)) or Page())
+    assert main(["--runs", "a", "--runs=b", "--results", "c", "--port", "0", "--own-code"]) == 0 and main([]) == 0
+    host, port, runs, results, own_code = asked[0]
     assert (host, port, [*map(str, runs)], [*map(str, results)]) == ("127.0.0.1", 0, ["a", "b"], ["c"])
-    assert asked[1] == ("127.0.0.1", 7860, (), ())
+    assert own_code and asked[1] == ("127.0.0.1", 7860, (), (), False)

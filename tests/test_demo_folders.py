@@ -5,14 +5,20 @@ import subprocess
 import sys
 
 import pytest
+from PIL import Image
 
+from demo import views
 from demo.folders import run_directories
 from demo.models import BOX, Catalogue
+from kact.experiment import Experiment
 from kact.studies.directory import StudyDirectory
 from kact.studies.row import ResultRow
+from kact.train import run
 from tests.studies import run_study, small_study
 
 pytestmark = pytest.mark.any_backend
+
+QUICK = {"epochs": 1, "train_examples": 200}
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +50,22 @@ def test_of_a_study_the_best_of_each_cell_is_offered_and_no_run_of_its_tuning(fo
     assert not any("seed1000" in name for name in names(folder))
     usable = Catalogue([BOX, folder]).usable("image")
     assert sorted(one.activation for one in usable if not one.boxed) == ["mish", "relu", "relu"]
+
+
+def test_runs_with_code_of_ones_own_are_used_where_that_is_allowed(tmp_path):
+    own = Experiment(activation="tests.own_activation:bent", model="tests.own_model:Residual", **QUICK)
+    run(own, out=tmp_path)
+    run(Experiment(model="tests.own_model:Residual", **QUICK), out=tmp_path)
+    refused = [one.problem for one in Catalogue([tmp_path]).entries.values()]
+    assert {problem.partition(",")[0] for problem in refused} == {
+        "Its activation is a function of somebody's own",
+        "Its model is a class of somebody's own",
+    } and all("--own-code" in problem for problem in refused)
+    catalogue = Catalogue([tmp_path], own_code=True)
+    bent, relu = sorted(catalogue.usable("image"), key=lambda one: one.activation, reverse=True)
+    looks = views.look(catalogue, Image.new("L", (8, 8)), [bent.key, relu.key])
+    assert len(looks) == 2 and bent.activation == "tests.own_activation:bent" and bent.network == "residual"
+    assert bent.activation in views.curve_page([bent.activation, "relu"])
 
 
 def test_who_names_the_folder_of_its_runs_gets_all_of_them(folder):

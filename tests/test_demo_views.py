@@ -166,7 +166,7 @@ def test_a_function_of_somebodys_own_is_never_imported(catalogue, monkeypatch):
     monkeypatch.setattr(importlib, "import_module", lambda name: pytest.fail(f"imported {name}"))
     with pytest.raises(KactError, match="list only"):
         knobs.safe_spec("tests.demo_files_imported:act")
-    assert "runs no code" in catalogue.entries["own-code"].problem
+    assert "without --own-code" in catalogue.entries["own-code"].problem
 
 
 @pytest.mark.parametrize("name", ["rrelu", "leaky_relu", "penalized_tanh", "elu", "snake", "squareplus", "prelu"])
@@ -181,7 +181,9 @@ def test_broken_runs_are_listed_as_broken_and_the_rest_work(catalogue):
     problems = {key: catalogue.entries[key].problem for key in (
         "unfinished", "damaged", "no-json", "no-toml", "own-code", "own-model", "with-code")}  # fmt: skip
     assert all(problems.values()) and "not finished" in problems["unfinished"] and "code" in problems["with-code"]
-    assert problems["own-model"] == "Its model 'residual' is a class of somebody's own, which the page does not know."
+    assert problems["own-model"] == (
+        "Its model is a class of somebody's own, and the page was started without --own-code."
+    )
     assert not catalogue.entries["good"].problem
     page = views.models_page(catalogue)
     assert page.count("cannot be used: ") == 7 and "window.hacked" not in page and "/" not in "".join(problems.values())

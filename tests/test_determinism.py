@@ -10,11 +10,11 @@ import pytest
 
 import kact
 from kact import backend
-from kact.checkpoint import Checkpoint
 from kact.determinism import deterministic
 from kact.errors import KactError
 from kact.experiment import Experiment
 from kact.runs import Run
+from kact.runs.checkpoint import Checkpoint
 from kact.studies.workers import WorkerPool
 from kact.train import run
 from tests.experiments import small

@@ -4,14 +4,16 @@ import keras
 import numpy as np
 import pytest
 
-from kact import activations, backend, diagnostics, diary, feature_maps, losses
-from kact.assembly import build_network, load_arrays_of
-from kact.checkpoint import Checkpoint
+from kact import activations, backend, diagnostics, losses
+from kact.diagnostics import feature_maps
 from kact.errors import KactError
 from kact.experiment import Experiment
 from kact.models import MODELS, build_model
+from kact.runs.checkpoint import Checkpoint
 from kact.text.token_batches import weighted
 from kact.train import run
+from kact.training import diary
+from kact.training.assembly import build_network, load_arrays_of
 from tests.experiments import TAGGERS, small
 from tests.references import REFERENCES
 

@@ -7,12 +7,12 @@ from typing import ClassVar
 import keras
 import pytest
 
-from kact.backbones import Backbone
-from kact.escapes import escapes
 from kact.experiment import Experiment
 from kact.models import MLP, MODELS, Model, build_model
 from kact.train import run
+from kact.training.escapes import escapes
 from kact.transfer import build_on
+from kact.transfer.backbones import Backbone
 
 SMALLER = {"alexnet": {"filters": (4, 5, 6, 7, 8), "hidden_units": (20, 10)}}
 
@@ -36,13 +36,27 @@ class Plain(Model):
         return keras.layers.ReLU(name="again")(keras.layers.Dense(8, kernel_initializer="zeros", name="zeros")(x))
 
 
+class Mute(keras.layers.Layer):
+    def __init__(self, factor, **keywords):
+        super().__init__(**keywords)
+        self.factor = factor
+
+    def call(self, inputs):
+        return inputs * self.factor
+
+
+@dataclass(frozen=True)
+class Scaled(Sound):
+    def hidden(self, x, blocks):
+        return Mute(2.0)(super().hidden(x, blocks))
+
+
 def told(model, activation="mish"):
     experiment = Experiment(model=model, activation=activation)
     return list(escapes(build_model(model, (8, 8, 1), 10, activation=activation), experiment))
 
 
-def test_blocks_let_nothing_escape(monkeypatch):
-    monkeypatch.setitem(MODELS, "sound", Sound)
+def test_blocks_let_nothing_escape():
     assert told(Sound()) == []
     assert told(Sound(), "prelu") == told(Sound(), "leaky_relu(negative_slope=0.2)") == []
 
@@ -55,8 +69,7 @@ def test_nothing_escapes_from_kacts_own_models(name):
     assert list(escapes(network, Experiment(task="cifar10", model=model, activation="snake(a=2)"))) == []
 
 
-def test_what_escapes_from_a_model_of_ones_own_is_named(monkeypatch, tmp_path, caplog):
-    monkeypatch.setitem(MODELS, "plain", Plain)
+def test_what_escapes_from_a_model_of_ones_own_is_named(tmp_path, caplog):
     nowhere, others, unseeded = told(Plain())
     assert nowhere == "The activation 'mish' is nowhere in this network: any other trains the same."
     assert others.startswith("Not every non-linearity is 'mish': mine (relu), again (ReLU). Make hidden layers with")
@@ -66,23 +79,7 @@ def test_what_escapes_from_a_model_of_ones_own_is_named(monkeypatch, tmp_path, c
     assert [record.getMessage() for record in caplog.records] == [nowhere, others, unseeded]
 
 
-def test_a_layer_that_tells_nothing_of_itself_is_passed_over(monkeypatch):
-    class Mute(keras.layers.Layer):
-        def __init__(self, factor, **keywords):
-            super().__init__(**keywords)
-            self.factor = factor
-
-        def call(self, inputs):
-            return inputs * self.factor
-
-    @dataclass(frozen=True)
-    class Scaled(Sound):
-        name: ClassVar[str] = "scaled"
-
-        def hidden(self, x, blocks):
-            return Mute(2.0)(super().hidden(x, blocks))
-
-    monkeypatch.setitem(MODELS, "scaled", Scaled)
+def test_a_layer_that_tells_nothing_of_itself_is_passed_over():
     assert told(Scaled()) == []
 
 

@@ -9,15 +9,16 @@ import numpy as np
 import pytest
 
 from kact import backend, export
-from kact.assembly import build_network, load_arrays_of
 from kact.errors import KactError
 from kact.experiment import Experiment
-from kact.network_inputs import random_inputs
+from kact.export import network
+from kact.export.inputs import random_inputs
 from kact.predict import Predictor
 from kact.text.encoded import EncodedSplit
 from kact.text.tokens import tokenize
 from kact.text.vocabulary import Vocabulary
 from kact.train import run
+from kact.training.assembly import build_network, load_arrays_of
 from tests.corpus import TAGS
 from tests.experiments import TAGGERS
 from tests.experiments import small as tiny
@@ -164,8 +165,8 @@ def test_inputs_to_compare_with_reach_every_row_and_every_length(name, data):
 def test_a_file_that_computes_something_else_is_not_handed_over(kind, tmp_path, monkeypatch):
     needs(kind)
     finished = run(small(), out=tmp_path)
-    captured, other = export._capture, Predictor(run(small(seed=1), out=tmp_path)).model
-    monkeypatch.setattr(export, "_capture", lambda model: captured(other))
+    captured, other = network._capture, Predictor(run(small(seed=1), out=tmp_path)).model
+    monkeypatch.setattr(network, "_capture", lambda model: captured(other))
     before = sorted(path.name for path in finished.path.iterdir())
     with pytest.raises(KactError, match=r"other outputs than the run's, by .* the file was deleted"):
         export.export(finished, kind)
@@ -177,7 +178,7 @@ def test_a_network_that_the_exporter_cannot_take_is_told(tmp_path, monkeypatch):
     def refuse(model):
         raise RuntimeError("No such operator.\nA page of insides.")
 
-    monkeypatch.setattr(export, "_capture", refuse)
+    monkeypatch.setattr(network, "_capture", refuse)
     finished = run(small(), out=tmp_path)
     before = sorted(path.name for path in finished.path.iterdir())
     with pytest.raises(KactError, match=r"exporter to torch cannot take this network: No such operator\.\nTry another"):
@@ -211,7 +212,7 @@ def test_what_travels_with_a_tagger(both):
 @needs_torch
 @pytest.mark.parametrize(("kind", "extra"), [("onnx", "export"), ("openvino", "openvino")])
 def test_a_missing_package_is_named_with_its_extra(kind, extra, tmp_path, monkeypatch):
-    monkeypatch.setattr(export.importlib.util, "find_spec", lambda package: None)
+    monkeypatch.setattr(network.importlib.util, "find_spec", lambda package: None)
     with pytest.raises(KactError, match=rf"pip install 'kact\[{extra}\]'"):
         export.export(tmp_path, kind)
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from kact import backend, feature_maps
+from kact import backend
+from kact.diagnostics import feature_maps
 from kact.errors import KactError
 from kact.models import build_model
 

@@ -57,6 +57,8 @@ def test_what_is_given_and_what_is_not():
         (["rye", "--heat", "hot"], ["'--heat'", "a number"]),
         (["rye", "--rounds", "1", "x"], ["'--rounds'", "a whole number", "'x'"]),
         (["rye", "--steam=1"], ["--steam takes no value"]),
+        (["rye", "--no-steam"], ["no flag --no-steam", "Did you mean --steam?"]),
+        (["rye", "--cool"], ["no flag --cool", "Did you mean --no-cool?"]),
         (["rye", "--crust", "thik"], ["thin, thick", "Did you mean 'thick'"]),
         (["a\0b"], ["a\\x00b", "no text"]),
         (["rye", "--note", "\ud800"], ["\\ud800", "no text"]),

@@ -7,8 +7,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from kact import downloads
 from kact.errors import KactError
+from kact.storage import downloads
 from kact.tasks import get_task, hymenoptera, load_task
 from tests.image_sets import encoded, noisy
 

@@ -7,9 +7,10 @@ import pytest
 from PIL import Image
 
 from kact import __main__ as command
-from kact import backend, inspection, plots
+from kact import backend, plots
 from kact.errors import KactError
 from kact.experiment import Experiment
+from kact.inspection import run as inspection
 from kact.predict import Predictor
 from kact.tasks import load_task
 from kact.train import run

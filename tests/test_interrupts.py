@@ -12,10 +12,10 @@ import pytest
 
 from kact.errors import KactError
 from kact.experiment import Experiment
-from kact.progress import Console
 from kact.runs import Run
 from kact.train import run
-from kact.training import Training
+from kact.training.progress import Console
+from kact.training.training import Training
 
 ROOT = Path(__file__).parents[1]
 

@@ -6,16 +6,16 @@ import pytest
 
 import kact
 from kact import backend, losses, optimizers
-from kact.assembly import epoch_batches
-from kact.checkpoint import Checkpoint
 from kact.engine import make_engine
 from kact.errors import KactError
 from kact.experiment import Experiment
 from kact.many import groups, run_many
 from kact.models import build_model
 from kact.runs import Run
+from kact.runs.checkpoint import Checkpoint
 from kact.tasks import Split, TaskData, get_task
 from kact.train import run
+from kact.training.assembly import epoch_batches
 
 SMALL = Experiment(
     model={"name": "mlp", "hidden_units": [12]}, epochs=3, train_examples=150, optimizer="adam(epsilon=0.001)"

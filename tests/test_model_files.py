@@ -13,13 +13,13 @@ from PIL import Image
 
 from demo.models import Catalogue
 from kact import __main__ as command
-from kact.backbones import load_backbone
-from kact.checkpoint import Checkpoint
 from kact.errors import KactError
 from kact.experiment import Experiment
 from kact.model_file import read_model
 from kact.predict import Predictor
+from kact.runs.checkpoint import Checkpoint
 from kact.train import run as train
+from kact.transfer.backbones import load_backbone
 from tests import model_files
 from tests.model_files import EVIL, bomb, copied_run, evil_run, sound
 
@@ -102,7 +102,7 @@ def test_a_model_of_another_run_is_not_taken_for_this_ones(shape, classes, tmp_p
 
 
 def test_a_tagger_of_another_vocabulary_is_not_taken_for_this_ones(tmp_path):
-    from kact.files import sha256
+    from kact.storage.files import sha256
     from kact.text.vocabulary import Vocabulary
 
     run = tmp_path / "run"

@@ -151,7 +151,7 @@ def test_outputs_are_what_the_probabilities_are_made_of(predictor):
 
 
 def test_feature_maps_are_those_of_the_layer(predictor):
-    from kact.feature_maps import feature_maps
+    from kact.diagnostics.feature_maps import feature_maps
 
     images = [as_image(stored) for stored in load_task("digits").test.arrays()[0][:3]]
     name, maps = predictor.feature_maps(images, "dense1_activation")

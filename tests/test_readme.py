@@ -13,7 +13,6 @@ import pytest
 
 from kact import __main__ as command
 from kact.experiment import Experiment
-from kact.models import MODELS
 from kact.runs import Run
 from tests import corpus, documents, image_sets
 from tests.studies import PoolHere
@@ -52,8 +51,7 @@ def folder(tmp_path_factory):
             (folder / block.file).write_text(block.text, encoding="utf-8")
     image_sets.make_folder(folder / "photos", {"red": 60, "green": 60}, suffix="jpg")
     (folder / "words.txt").write_text(corpus.text_of(corpus.sentences(150)), encoding="utf-8")
-    yield folder
-    MODELS.pop("residual", None)  # which residual.py puts there
+    return folder
 
 
 @pytest.mark.parametrize("words", COMMANDS)

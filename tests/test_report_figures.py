@@ -10,8 +10,7 @@ from kact.reports.findings import findings
 from kact.reports.material import Material
 from kact.reports.numbers import key
 from kact.reports.sources import telling
-from kact.studies.study import Study
-from kact.studies.study_file import study_names
+from kact.studies.study_file import load_study, study_names
 from tests.made_results import MEANS, made_row, made_rows, material
 
 pytestmark = pytest.mark.any_backend
@@ -65,7 +64,7 @@ def test_feature_maps_are_shown_where_inspect_drew_them(tmp_path):
 
 @pytest.mark.parametrize("name", study_names())
 def test_the_figures_and_published_numbers_of_a_bundled_study_can_be_had(name):
-    study = Study.load(name)
+    study = load_study(name)
     factors = telling(study)
     cells = [{**cell} for cell in study.cells()]
     shown = {tuple(key(cell[factor]) for factor in factors) for cell in cells}

@@ -4,7 +4,6 @@ import hashlib
 import json
 import multiprocessing
 import os
-import pickle
 import shutil
 import signal
 import subprocess
@@ -19,12 +18,11 @@ import tomli_w
 from filelock import FileLock
 
 from kact.__main__ import main as kact
-from kact.checkpoint import Checkpoint
 from kact.errors import KactError
 from kact.experiment import Experiment
-from kact.files import atomic, sha256
-from kact.models import MLP, MODELS, UnknownModel
 from kact.runs import Run, RunDirectory
+from kact.runs.checkpoint import Checkpoint
+from kact.storage.files import atomic, sha256
 from kact.train import run
 
 SMALL = Experiment(model={"name": "mlp", "hidden_units": [8]}, epochs=2, train_examples=200)
@@ -98,26 +96,15 @@ def test_an_experiment_that_cannot_be_used_here_is_not_called_damaged(tmp_path):
         Experiment.load(file)
 
 
-def test_a_run_of_a_model_of_ones_own_says_where_that_is_registered(tmp_path, monkeypatch, capsys):
-    class Own(MLP):
-        name = "residual"
-
-    monkeypatch.setitem(MODELS, "residual", Own)
-    path = run(SMALL.replace(model=Own(hidden_units=(8,)), epochs=1), out=tmp_path).path
-    monkeypatch.delitem(MODELS, "residual")
-    with pytest.raises(UnknownModel, match="See them all with `kact list models`") as told:
-        Experiment.load(path / "experiment.toml")  # which may be written by hand
-    assert pickle.loads(pickle.dumps(told.value)).name == "residual"
-    with pytest.raises(UnknownModel) as told:
-        Run.load(path)
-    assert told.value.problem.startswith("The 'model' parameter must be one of: mlp, ")
-    step = "If 'residual' is a class of your own, import the file that registers it first: docs/howto/model.md."
-    assert told.value.next_step == step
-    assert kact(["inspect", str(path)]) == 2 and capsys.readouterr().err == f"kact: {told.value}\n"
-    file = path / "experiment.toml"
-    file.write_text(file.read_text().replace("residual", "residuel"))
+def test_a_run_of_a_model_that_is_not_found_says_so(copy, capsys):
+    file = copy / "experiment.toml"
+    file.write_text(file.read_text().replace('"mlp"', '"residual:Residual"'))
     with pytest.raises(KactError, match=r"experiment\.toml' is damaged"):
-        Run.load(path)
+        Run.load(copy)
+    named = copy.rename(copy.with_name("mine"))
+    with pytest.raises(KactError, match="needs the module 'residual', which cannot be imported") as told:
+        Run.load(named)
+    assert kact(["inspect", str(named)]) == 2 and capsys.readouterr().err == f"kact: {told.value}\n"
 
 
 def test_a_run_that_died_before_its_metrics_is_finished_without_training(copy, finished):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from kact.losses import LOSSES, data_loss, make_loss, probabilities
-from kact.scores import score
+from kact.training.scores import score
 
 
 @pytest.mark.parametrize("name", LOSSES)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from kact.seals import check_toml, read_json, sealed_json, sealed_toml
+from kact.storage.seals import check_toml, read_json, sealed_json, sealed_toml
 
 pytestmark = pytest.mark.any_backend
 CONTENT = {"status": "finished", "test": {"accuracy": 0.975, "loss": 0.1}, "labels": ["a", "\u00e9"], "none": None}

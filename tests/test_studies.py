@@ -10,7 +10,7 @@ from kact.models import PRESETS
 from kact.studies.row import STAGES, ResultRow
 from kact.studies.show import describe
 from kact.studies.study import Study
-from kact.studies.study_file import from_toml, study_names, to_toml
+from kact.studies.study_file import from_toml, load_study, study_names, to_toml
 from kact.studies.tune import Tune, choose_settings
 
 pytestmark = pytest.mark.any_backend
@@ -36,13 +36,13 @@ base = { epochs = 1 }
 
 def load(tmp_path, text, quick=False):
     (tmp_path / "mine.toml").write_text(text)
-    return Study.load(tmp_path / "mine.toml", quick)
+    return load_study(tmp_path / "mine.toml", quick)
 
 
 @pytest.mark.parametrize("quick", [False, True], ids=["full", "quick"])
 @pytest.mark.parametrize("name", study_names())
 def test_each_bundled_study_has_its_cells_once_and_says_how_to_run_it(name, quick):
-    study = Study.load(name, quick)
+    study = load_study(name, quick)
     runs = [(stage, experiment.hash, experiment.seed) for stage in STAGES for _, experiment in study.experiments(stage)]
     assert len(set(runs)) == len(runs) == sum(study.run_count(stage) for stage in STAGES)
     assert study.quick == quick and study.name == name and study.title and study.question and study.notes
@@ -53,11 +53,11 @@ def test_each_bundled_study_has_its_cells_once_and_says_how_to_run_it(name, quic
 
 
 def test_every_published_study_is_there():
-    assert sorted(filter(None, (Study.load(name).study for name in study_names()))) == PUBLISHED
+    assert sorted(filter(None, (load_study(name).study for name in study_names()))) == PUBLISHED
 
 
 def test_the_house_study_tunes_each_of_ten_activations_for_six_paired_seeds():
-    study = Study.load("lenet-activations")
+    study = load_study("lenet-activations")
     assert len(study.factors["activation"]) >= 10 and len(study.seeds) >= 6
     assert study.tune is not None and "learning_rate" in study.tune.grid
     assert not set(study.tune.seeds) & set(study.seeds), "no compared run takes part in the choice"
@@ -67,7 +67,7 @@ def test_published_networks_keep_their_habit_without_batch_norm(tmp_path):
     sized = load(
         tmp_path, FILE.replace('task = "digits"', 'task = "cifar10"\nmodel = "cifar-small"\n"model.pool" = "max"')
     )
-    for study in (sized, Study.load("cifar-saturating")):
+    for study in (sized, load_study("cifar-saturating")):
         for _, experiment in study.experiments("compare"):
             assert experiment.model == PRESETS["cifar-small"].model and not experiment.batch_norm
 
@@ -95,14 +95,14 @@ def test_a_quick_form_that_asks_something_else_says_so(tmp_path):
 
 @pytest.mark.parametrize("name", ["stl10-batchnorm", "hymenoptera-alexnet"])
 def test_what_cannot_be_had_offline_is_replaced_in_quick_forms_and_named(name):
-    quick = Study.load(name, quick=True)
+    quick = load_study(name, quick=True)
     assert "in place of" in quick.title and "This quick form" in quick.notes[0] and not quick.published
 
 
 @pytest.mark.parametrize("name", ["cifar-lenet", "lenet-activations", "cifar-depth-grid", "tweets-window"])
 @pytest.mark.parametrize("quick", [False, True])
 def test_a_study_comes_back_from_the_file_kept_beside_its_results(name, quick):
-    study = Study.load(name, quick)
+    study = load_study(name, quick)
     again = from_toml(to_toml(study), "study")
     assert again == study
     assert list(again.experiments("compare")) == list(study.experiments("compare"))
@@ -119,7 +119,7 @@ def test_labels_stand_for_the_sizes_that_they_name(tmp_path):
 
 
 def test_what_goes_with_the_compared_factor_does_not_keep_its_cells_apart():
-    assert Study.load("cifar-adaptive").factors == {"optimizer": ("sgd", "adadelta")}
+    assert load_study("cifar-adaptive").factors == {"optimizer": ("sgd", "adadelta")}
 
 
 TWICE = 'compare = "activation"\n[base]\ntask = "digits"\n[grid]\nactivation = ["silu", "swish"]\n'
@@ -308,7 +308,7 @@ def test_tuning_runs_have_no_length_of_their_own_where_lengths_are_compared():
 def test_a_byte_that_is_no_text_says_what_to_do_with_the_file(tmp_path):
     (tmp_path / "study.toml").write_bytes(b'title = "\xff"\n')
     with pytest.raises(KactError, match=r"(?s)study\.toml.*byte 9\..*else delete it and give `kact study run` again"):
-        Study.load(tmp_path / "study.toml")
+        load_study(tmp_path / "study.toml")
 
 
 def test_a_file_of_that_name_without_its_ending_is_meant(tmp_path, monkeypatch, capsys):

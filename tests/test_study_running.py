@@ -86,6 +86,42 @@ def test_more_seeds_are_added_to_what_is_there(tmp_path):
     assert len(pool.done) == 6 and StudyDirectory(tmp_path / "out").study().seeds == (0, 1, 2)
 
 
+def test_values_are_added_to_what_is_there(tmp_path):
+    """A rate at the edge of what was tried is looked beyond, an activation more is compared: only what is new runs."""
+    study, out = small_study(tmp_path, seeds=1, tune=True), tmp_path / "out"
+
+    def by_rate(job):
+        return None if job.prepare else trained(job.experiment, job.experiment.learning_rate)
+
+    assert len(run_study(study, out, PoolHere(by_rate))) == 6
+    wider = study.replace(tune=Tune({"learning_rate": [0.1, 0.01, 0.001]}))
+    pool = PoolHere(by_rate)
+    run_study(wider, out, pool)
+    assert [experiment.learning_rate for experiment in pool.done] == [0.1] * 4, "tuned with it, then compared at it"
+    rows = StudyDirectory(out).rows()
+    assert {row.experiment["learning_rate"] for row in rows if row.stage == "compare"} == {0.1}
+    more = wider.replace(grid={"activation": ["relu", "elu", "mish"]})
+    pool = PoolHere(by_rate)
+    run_study(more, out, pool)
+    assert {experiment.activation for experiment in pool.done} == {"elu"} and len(pool.done) == 4
+    assert len(StudyDirectory(out).rows()) == len(rows) + 4 and StudyDirectory(out).study() == more
+    with pytest.raises(KactError, match="holds another study"):
+        run_study(wider, out)
+
+
+def test_rows_are_added_to_a_zip_and_no_column(tmp_path):
+    def zipped(**group):
+        return Study(base={"task": "digits", "epochs": 1}, zips=[group], compare="dropout")
+
+    with StudyDirectory(tmp_path / "out").opened(zipped(dropout=[0.0, 0.1], l2=[0.1, 0.0])):
+        (tmp_path / "out" / "runs" / "digits-mlp-relu").mkdir()
+    with StudyDirectory(tmp_path / "out").opened(zipped(l2=[0.1, 0.2, 0.0], dropout=[0.0, 0.3, 0.1])):
+        pass
+    for other in ({"dropout": [0.0, 0.3, 0.1]}, {"dropout": [0.0, 0.3, 0.1], "l2": [0.1, 0.2, 0.3]}):
+        with pytest.raises(KactError, match="zip is"), StudyDirectory(tmp_path / "out").opened(zipped(**other)):
+            pass
+
+
 def test_another_study_does_not_go_into_the_same_directory(tmp_path):
     run_study(small_study(tmp_path), tmp_path / "out", PoolHere(pretend))
     with pytest.raises(KactError, match="holds another study"):
@@ -102,8 +138,8 @@ def test_what_differs_from_the_study_that_is_there_is_told(tmp_path, capsys):
         return raised.value.problem
 
     begun = f"'{tmp_path / 'out'}' holds another study: "
-    rates = "[tune] learning_rate is [0.01, 0.001] there and [0.01, 0.001, 0.03] here."
-    assert refused(tune=Tune({"learning_rate": [0.01, 0.001, 0.03]})) == begun + rates
+    rates = "[tune] learning_rate is [0.01, 0.001] there and [0.01, 0.03] here."
+    assert refused(tune=Tune({"learning_rate": [0.01, 0.03]})) == begun + rates
     assert refused(tune=None).startswith(begun + "[tune] learning_rate is [0.01, 0.001] there and not given here; ")
     assert refused(quick=True) == begun + "quick is False there and True here."
     base = {"task": "digits", "epochs": 2, "l2": 0.1, "dropout": 0.5}
@@ -254,7 +290,7 @@ def test_a_write_that_finds_no_space_is_known_for_what_it_is(tmp_path, monkeypat
     def no_space(*given, **settings):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("kact.files.os.fsync", no_space)
+    monkeypatch.setattr("kact.storage.files.os.fsync", no_space)
     outcome = jobs.carry_out(Job(experiment, str(tmp_path / "runs")))
     assert outcome.status == "failed" and outcome.disk_full and "No space left" in outcome.error
 

@@ -10,7 +10,7 @@ from kact.errors import KactError
 from kact.tasks import get_record, get_task, load_task
 from kact.tasks.public_file import PublicFile
 from kact.tasks.tagging import parse_tagged
-from kact.tasks.twitter_pos import FILES
+from kact.tasks.twitter_pos_files import FILES
 from tests.corpus import TAGS, sentences, text_of, write_parts
 
 pytestmark = pytest.mark.any_backend

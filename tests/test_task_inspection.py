@@ -7,9 +7,9 @@ from PIL import Image
 from kact import __main__ as command
 from kact import plots
 from kact.errors import KactError
+from kact.inspection.task import draw, is_task
+from kact.inspection.task_facts import look
 from kact.stats import binomial_standard_error
-from kact.task_facts import look
-from kact.task_inspection import draw, is_task
 from kact.tasks import Split, TaskData, get_task, load_task
 
 pytestmark = pytest.mark.any_backend

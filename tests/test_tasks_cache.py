@@ -302,7 +302,7 @@ def test_processes_at_once_decode_once_and_read_the_same(tmp_path):
 
 
 def test_who_waits_long_for_another_process_is_told_and_waits_on(cache, caplog, monkeypatch):
-    monkeypatch.setattr("kact.files._SILENT_SECONDS", 0.1)
+    monkeypatch.setattr("kact.storage.files._SILENT_SECONDS", 0.1)
     source = Source()
     load_arrays(source.task())
     (only_folder(cache) / "manifest.json").unlink()

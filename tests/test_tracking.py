@@ -9,12 +9,12 @@ from types import SimpleNamespace
 import pytest
 
 from kact import __main__ as command
-from kact import tracking
 from kact.errors import KactError
 from kact.experiment import Experiment
 from kact.runs import Run
-from kact.tracking import Tracked
 from kact.train import run
+from kact.training import tracking
+from kact.training.tracking import Tracked
 
 pytestmark = pytest.mark.any_backend
 

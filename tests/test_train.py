@@ -8,12 +8,12 @@ import pytest
 
 import kact
 from kact import backend
-from kact.checkpoint import Checkpoint
 from kact.errors import KactError
 from kact.experiment import Experiment
 from kact.runs import Run
-from kact.stopping import best_epoch, stopped_by
+from kact.runs.checkpoint import Checkpoint
 from kact.train import run
+from kact.training.stopping import best_epoch, stopped_by
 
 SMALL = Experiment(model={"name": "mlp", "hidden_units": [16]}, epochs=3, train_examples=300, learning_rate=0.01)
 STEP = "captured" if backend.name() == "torch" else "stock"

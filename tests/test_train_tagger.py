@@ -8,15 +8,15 @@ import pytest
 
 from kact import __main__ as command
 from kact import backend
-from kact.checkpoint import Checkpoint
 from kact.errors import KactError
 from kact.experiment import Experiment
 from kact.predict import Predictor
 from kact.runs import Run
-from kact.scores import score, tag_scores
+from kact.runs.checkpoint import Checkpoint
 from kact.tasks import load_task
 from kact.text.vocabulary import Vocabulary
 from kact.train import run
+from kact.training.scores import score, tag_scores
 from tests.corpus import TAGS, sentences, text_of, write_parts, write_resources
 
 needs_tfds_data = pytest.mark.skipif("TFDS_DATA_DIR" not in os.environ, reason="TFDS_DATA_DIR is not set")

@@ -8,7 +8,6 @@ import pytest
 
 from kact import __main__ as command
 from kact.activations import make
-from kact.backbones import load_backbone
 from kact.errors import KactError
 from kact.experiment import Experiment
 from kact.models import MLP
@@ -17,6 +16,7 @@ from kact.runs import Run
 from kact.tasks import get_task
 from kact.train import run
 from kact.transfer import starting_model
+from kact.transfer.backbones import load_backbone
 from tests.transferred import by_layer, numpy, same
 
 SIZE = {"name": "strided_cnn", "filters": [4, 6, 8], "first_kernel_size": 3}

@@ -4,16 +4,15 @@ import keras
 import numpy as np
 import pytest
 
-from kact import backbones
 from kact.activations import make
-from kact.backbones import load_backbone
 from kact.errors import KactError
 from kact.experiment import Experiment
 from kact.models import MLP, build_model
 from kact.models.alexnet_weights import LAYERS
 from kact.predict import Predictor
 from kact.train import run
-from kact.transfer import build_on
+from kact.transfer import backbones, build_on
+from kact.transfer.backbones import load_backbone
 from tests.image_sets import make_folder
 from tests.transferred import by_layer, numpy, same
 

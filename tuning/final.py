@@ -16,10 +16,10 @@ import numpy as np
 import kact
 from kact.errors import KactError
 from kact.experiment import Experiment
-from kact.progress import Console
 from kact.runs import Run
 from kact.startup import spare_tensorflow
 from kact.stats import Paired, paired
+from kact.training.progress import Console
 from tuning.plan import Place, Plan
 from tuning.records import Execution, Trial, best, rank
 from tuning.space import applied

@@ -19,16 +19,16 @@ import numpy as np
 from keras_tuner.engine import trial as kt_trial
 from sklearn.exceptions import ConvergenceWarning
 
-from kact.files import atomic
-from kact.seals import read_json, sealed_json
-from kact.structure import fault
+from kact.storage.files import atomic
+from kact.storage.seals import read_json, sealed_json
+from kact.storage.structure import fault
 from tuning.plan import FACTOR, Plan
 from tuning.records import damaged
 from tuning.space import Space
 
 OBJECTIVE = "score"
 
-# What KerasTuner keeps of a search and of a trial, as `kact.structure` takes it.
+# What KerasTuner keeps of a search and of a trial, as `kact.storage.structure` takes it.
 _VALUES = {str: (str, float, bool, None)}
 _STATE = {
     "ongoing_trials": {str: str}, "start_order": [str], "end_order": [str], "run_times": {str: int},

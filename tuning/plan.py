@@ -22,9 +22,9 @@ from typing import Any
 
 from kact.errors import KactError, shown
 from kact.experiment import Experiment
-from kact.files import atomic, explained
-from kact.seals import check_toml, sealed_toml
 from kact.spec import choose
+from kact.storage.files import atomic, explained
+from kact.storage.seals import check_toml, sealed_toml
 from tuning.space import Space
 from tuning.values import Choice
 

@@ -17,15 +17,15 @@ from typing import Any
 import numpy as np
 
 from kact.errors import KactError
-from kact.files import atomic
-from kact.plurals import counted
 from kact.runs import Run
-from kact.seals import read_json, sealed_json
-from kact.structure import fault
+from kact.storage.files import atomic
+from kact.storage.seals import read_json, sealed_json
+from kact.storage.structure import fault
+from kact.wording import counted
 
 STATUSES = ("finished", "diverged", "failed")
 FILE = "executions.json"
-_PICTURE = {  # of a trial's record, as `kact.structure` takes it
+_PICTURE = {  # of a trial's record, as `kact.storage.structure` takes it
     "name": str, "settings": {str: (str, float, bool, None)}, "asked_epochs": int,
     "executions": [
         {"seed": int, "status": str, "accuracy": (float, None), "loss": (float, None), "best_epoch": int,

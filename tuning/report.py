@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kact import plots
-from kact.durations import duration
-from kact.files import atomic
 from kact.runs import Run
-from kact.seals import sealed_toml
 from kact.stats.paired import ALPHA
+from kact.storage.files import atomic
+from kact.storage.seals import sealed_toml
+from kact.wording import duration
 from tuning import figures
 from tuning.final import FINAL, Final
 from tuning.plan import Plan

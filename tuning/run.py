@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from kact.durations import duration
 from kact.errors import KactError
-from kact.files import held
 from kact.startup import spare_tensorflow
+from kact.storage.files import held
+from kact.wording import duration
 from tuning.clock import Clock, Pace, measure
 from tuning.command_line import TuneOptions
 from tuning.distributed import await_chief, check_port, free_port, serve

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from kact.errors import KactError
 from kact.flags import Flag, call
-from kact.inspection import FIGURES
+from kact.inspection.run import FIGURES
 
 _ABOUT = """Show what a run was, its experiment, how it ended, its scores and layers; or what a task's data is.
 With a flag for a figure it draws that instead and prints where it is.
@@ -52,7 +52,7 @@ def main(arguments: list[str]) -> int:
         ] = None,
         format: Annotated[str, Flag("png or svg, where --out is not given")] = "png",
     ) -> int:
-        from kact.task_inspection import inspect_task, is_task
+        from kact.inspection.task import inspect_task, is_task
 
         maps = bool(feature_maps) or test > 0
         asked = dict(zip(FIGURES, (maps, kernels, curves, confusion, diagnostics), strict=True))
@@ -76,7 +76,7 @@ def _inspect_run(
 ) -> int:
     """Print what a run was, or draw the chosen figures of it and print where they are."""
     from kact.describe import print_run
-    from kact.inspection import draw
+    from kact.inspection.run import draw
     from kact.runs import Run
 
     if (out is not None or layer is not None) and not chosen:

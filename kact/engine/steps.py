@@ -12,7 +12,7 @@ from kact.engine import private
 from kact.engine.capture import Step, capture
 from kact.engine.layout import lay_out
 from kact.engine.lengths import LENGTHS
-from kact.fused_optimizers import fused
+from kact.optimizers.fused import fused
 
 
 class Steps:

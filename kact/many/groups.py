@@ -5,6 +5,7 @@ layers train faster, up to four times for small ones and no faster for large one
 one run after another; on CUDA, where nobody has measured, everything that can is stacked.
 
 >>> from kact.experiment import Experiment
+from kact.models import MLP
 >>> mlp = Experiment(model="mlp")
 >>> [len(group) for group in groups([mlp, mlp.replace(seed=1), mlp.replace(activation="tanh")])]
 [2, 1]
@@ -16,6 +17,7 @@ from collections.abc import Sequence
 
 from kact import backend, tasks
 from kact.experiment import Experiment
+from kact.models import MLP
 
 TOGETHER = ("auto", "yes", "no")
 
@@ -54,7 +56,7 @@ def why_slower(experiment: Experiment, device: str) -> str | None:
         >>> why_slower(Experiment(model="lenet", task="cifar10"), "cpu")
         'convolutions of many members are slower on a CPU'
     """
-    if device == "cpu" and experiment.model.name != "mlp":
+    if device == "cpu" and type(experiment.model) is not MLP:
         return "convolutions of many members are slower on a CPU"
     return None
 

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from kact import backend, losses
-from kact.assembly import epoch_batches, load_arrays_of
 from kact.determinism import deterministic
 from kact.experiment import Experiment
 from kact.many.groups import TOGETHER, groups, packs, why_alone, why_slower, why_too_large
 from kact.runs import Run, RunDirectory
 from kact.spec import choose
 from kact.train import run
-from kact.training import Training
+from kact.training.assembly import epoch_batches, load_arrays_of
+from kact.training.training import Training
 
 if TYPE_CHECKING:
     from kact.many.stack import Stack

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch.func import vmap
 
-from kact import fused_optimizers as fused
-from kact.schedules import LearningRate
+from kact.optimizers import fused
+from kact.optimizers.schedules import LearningRate
 
 Tensors = list[torch.Tensor]  # each (members, ...)
 _CLIPPING = ("clipnorm", "clipvalue", "global_clipnorm", "use_ema")

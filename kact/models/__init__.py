@@ -18,6 +18,7 @@ from kact.models.cnn import CNN
 from kact.models.lenet import LeNet
 from kact.models.mlp import MLP
 from kact.models.model import Model
+from kact.models.own import check_found_again, checked_features, failing_as_own, own_class
 from kact.models.presets import PRESETS
 from kact.models.strided_cnn import StridedCNN
 from kact.models.tagger import Tagger, build_tagger
@@ -39,7 +40,6 @@ __all__ = [
     "Model",
     "StridedCNN",
     "Tagger",
-    "UnknownModel",
     "WindowTagger",
     "build_model",
     "build_tagger",
@@ -53,44 +53,28 @@ MODELS: dict[str, type[Model]] = {
 }
 
 
-class UnknownModel(KactError):
-    """The name of a model that there is not: misspelled, or of a class of one's own that is not registered here.
-
-    Args:
-        problem, next_step: as of any `KactError`.
-        name: of the model.
-
-    Example:
-        >>> UnknownModel("There is no such model.", name="residual").name
-        'residual'
-    """
-
-    def __init__(self, problem: str, next_step: str = "", name: str = "") -> None:
-        super().__init__(problem, next_step)
-        self.name = name
-
-
 def make_model(model: Model | str | Mapping[str, Any]) -> Model:
     """Return the model for an instance, a name, or a mapping of `name` and sizes, as in an experiment's TOML.
 
-    A name is one of `MODELS`, with its default sizes, or one of `PRESETS`, with a published study's.
+    A name is one of `MODELS`, with its default sizes, one of `PRESETS`, with a published study's, or
+    `package.module:Class` for a class of one's own, which is imported.
 
     Raises:
-        UnknownModel: for an unknown name.
-        KactError: for an unknown size.
+        KactError: for an unknown name or size, or a class that cannot be imported or found again.
 
     Example:
         >>> make_model({"name": "mlp", "hidden_units": [32]})
         MLP(hidden_units=(32,))
     """
     if isinstance(model, Model):
+        check_found_again(model)
         return model
     if isinstance(model, str):
         model = PRESETS[model].model.to_dict() if model in PRESETS else {"name": model}
     if not isinstance(model, Mapping) or not isinstance(model.get("name"), str):
         raise KactError.parameter("model", model, "a model, or a table with the `name` of one and its sizes")
     sizes = {key: value for key, value in model.items() if key != "name"}
-    kind = MODELS[choose_model(model["name"])]
+    kind = own_class(model["name"]) if ":" in model["name"] else MODELS[choose_model(model["name"])]
     known_settings(kind, sizes, f"model {kind.name}")
     return kind(**sizes)
 
@@ -111,10 +95,8 @@ def choose_model(name: str) -> str:
     """Return `name` if a model is called so, or raise with the names of all of them and the nearest preset."""
     preset = None if nearest(name, MODELS) else nearest(name, PRESETS)
     choices = [*MODELS, preset] if preset else MODELS  # all presets would fill the screen
-    try:
-        return choose(name, choices, {}, "model", "See them all with `kact list models` and `kact list presets`.")
-    except KactError as error:
-        raise UnknownModel(error.problem, error.next_step, name) from None
+    more = "See them all with `kact list models` and `kact list presets`; your own goes in as `package.module:Class`."
+    return choose(name, choices, {}, "model", more)
 
 
 def build_model(
@@ -164,7 +146,9 @@ def build_model(
         scale = [1 / value for value in std]
         offset = [-centre / value for centre, value in zip(mean, std, strict=True)]
         x = keras.layers.Rescaling(scale, offset, name="normalize")(x)
-    outputs = blocks.logits(sizes.hidden(x, blocks), classes)
+    with failing_as_own(sizes):
+        x = checked_features(sizes, sizes.hidden(x, blocks), "(batch, units)")
+    outputs = blocks.logits(x, classes)
     return keras.Model(inputs, outputs, name=sizes.name)
 
 

@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from kact.downloads import check_sha256, download
 from kact.errors import KactError
-from kact.files import DAMAGED_ARRAYS, atomic, explained, sha256
+from kact.storage.downloads import check_sha256, download
+from kact.storage.files import DAMAGED_ARRAYS, atomic, explained, sha256
 from kact.tasks.cache import cache_root
 
 URL = "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth"

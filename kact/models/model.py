@@ -13,23 +13,37 @@ if TYPE_CHECKING:
 
     from kact.models.blocks import Blocks
 
+_KACTS = "kact.models."
+
 
 @dataclass(frozen=True)
 class Model:
     """A network's sizes, and how its hidden layers are laid out.
 
-    Subclasses are frozen dataclasses whose fields are `setting`s; everything that all models share (activation, batch
-    norm, dropout, initialiser) comes in through `Blocks`.
+    Subclasses are frozen dataclasses whose fields are sizes with defaults; everything that all models share
+    (activation, batch norm, dropout, initialiser) comes in through `Blocks`. A field that is a `kact.settings.setting`
+    has a range that is checked, and help for the command line.
     """
 
-    name: ClassVar[str]
-    summary: ClassVar[str]
+    name: ClassVar[str]  # the class' own in small letters, unless it says another
+    summary: ClassVar[str] = ""
     input: ClassVar[str] = "image"  # or "words": which tasks it can be trained on
     task: ClassVar[str] = "digits"  # what the command line trains it on where no task is named
     batch_norm: ClassVar[bool] = False  # whether an experiment that does not say normalises its hidden layers
 
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        if "name" not in vars(cls):
+            cls.name = cls.__name__.lower()
+
     def __post_init__(self) -> None:
         check_settings(self)
+
+    @property
+    def spec(self) -> str:
+        """What files and flags call it: its name, or `package.module:Class` for a class of one's own."""
+        kind = type(self)
+        return self.name if kind.__module__.startswith(_KACTS) else f"{kind.__module__}:{kind.__qualname__}"
 
     def hidden(self, x: keras.KerasTensor, blocks: Blocks) -> keras.KerasTensor:
         """Lay out all layers between the normalised input and the logits.
@@ -44,7 +58,7 @@ class Model:
         raise TypeError(f"{type(self).__name__} does not define hidden().")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the model's name and sizes as plain values, without those that are None."""
+        """Return what the model is called and its sizes as plain values, without those that are None."""
         sizes = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         plain = {key: list(value) if isinstance(value, tuple) else value for key, value in sizes.items()}
-        return {"name": self.name, **{key: value for key, value in plain.items() if value is not None}}
+        return {"name": self.spec, **{key: value for key, value in plain.items() if value is not None}}

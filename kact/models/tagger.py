@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from kact import activations
 from kact.models import initializers
 from kact.models.model import Model
+from kact.models.own import checked_features, failing_as_own
 from kact.settings import setting
 from kact.spec import choose
 
@@ -155,5 +156,7 @@ def build_tagger(
     parts = model.embed(inputs, features, blocks)
     x = keras.layers.Concatenate(name="token")(parts)  # (batch, time, width)
     x = x * ops.expand_dims(ops.cast(mask, x.dtype), -1)
-    outputs = blocks.logits(model.hidden(x, blocks, mask), tags)
+    with failing_as_own(model):
+        x = checked_features(model, model.hidden(x, blocks, mask), "(batch, time, units)")
+    outputs = blocks.logits(x, tags)
     return keras.Model(inputs, outputs, name=model.name)

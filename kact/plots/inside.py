@@ -167,7 +167,7 @@ def diagnostics(records: Sequence[dict[str, Any]], *, title: str) -> Figure:
     """Draw gradient norms, the spread of activations, and dead and saturated units of each layer over the epochs.
 
     Args:
-        records: of `kact.diary.read_diary`.
+        records: of `kact.training.diary.read_diary`.
         title: of the figure.
     """
     from matplotlib.ticker import MaxNLocator

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kact.errors import KactError
-from kact.files import atomic, explained
+from kact.storage.files import atomic, explained
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

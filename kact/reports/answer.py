@@ -14,9 +14,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from kact import stats
-from kact.plurals import counted
 from kact.reports.findings import Findings, Place
 from kact.reports.numbers import field, listing
+from kact.wording import counted
 
 _MOST_NAMED = 6
 _MOST_PAIRS = 3

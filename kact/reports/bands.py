@@ -16,11 +16,11 @@ import numpy as np
 
 from kact import stats
 from kact.errors import KactError
-from kact.history import read_rows
 from kact.plots.epochs import Band
 from kact.reports.material import Material
 from kact.reports.numbers import possible
 from kact.runs import checked
+from kact.runs.history import read_rows
 from kact.studies.row import ResultRow
 
 History = Sequence[Mapping[str, float]]

@@ -17,16 +17,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from kact import own_activations, stats
-from kact.durations import duration, short
-from kact.metrics import learned_nothing
-from kact.plurals import counted
+from kact import stats
+from kact.activations import own as own_activations
 from kact.reports.findings import Findings
 from kact.reports.material import Material
 from kact.reports.numbers import field, in_words, key, listing
 from kact.reports.tables import Table, at_edge
+from kact.runs.metrics import learned_nothing
 from kact.studies.row import ResultRow
 from kact.studies.study_file import study_names
+from kact.wording import counted, duration, short
 
 QUICK = "This is the quick form of the study, made to see that it runs: its numbers tell nothing."
 _JPEG_CIFAR10 = "e4178782a57b02e75c28c0e2120eca1384d5b133e38a8bc31e3986a30f76d608"  # of the arrays of a JPEG copy

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from kact import stats
-from kact.plurals import counted
 from kact.reports.findings import Findings, Place
 from kact.reports.material import Cell, Material
 from kact.reports.numbers import NOTHING, Unit, field, in_words, key, numeric, probability
 from kact.stats import Comparison
+from kact.wording import counted
 
 _EXTRA_SCORES = ("loss", "accuracy", "f1", "precision", "recall")
 _MOST_PAIRS = 15  # that are shown before the reader asks for more
@@ -165,6 +165,8 @@ def tuned(material: Material) -> Table | None:
         f"Chosen by the validation score, with seeds that take no part in the comparison{length}."
         f" Tried: {'; '.join(tried)}."
     )
+    if any(row[-1] for row in rows):
+        note += " More values can be added to [tune] in the study's file: the same command runs what is missing."
     return Table("Chosen on validation, before the comparison", columns, tuple(rows), 1 + len(material.within), note)
 
 

@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from kact.errors import KactError
-from kact.files import atomic, explained
 from kact.reports import interactive, page
 from kact.reports.findings import findings
 from kact.reports.illustration import Illustration
@@ -20,6 +19,7 @@ from kact.reports.material import Material
 from kact.reports.numbers import FRACTIONS, field
 from kact.reports.page import Page
 from kact.reports.sources import gather, home
+from kact.storage.files import atomic, explained
 from kact.studies import flat
 
 FORMATS = ("md", "html", "csv", "parquet")

@@ -17,9 +17,9 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from kact.errors import KactError
-from kact.plurals import counted
 from kact.stats.intervals import CONFIDENCE, RESAMPLES, Estimate, no_spread
 from kact.stats.paired import ALPHA
+from kact.wording import counted
 
 _MOST_AT_ONCE = 2_000_000  # numbers that one batch of resamples holds
 

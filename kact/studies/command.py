@@ -52,9 +52,9 @@ def _list(arguments: list[str]) -> int:
     def list_() -> int:
         """Show the bundled studies."""
         from kact.describe import print_table
-        from kact.studies.study_file import study_names
+        from kact.studies.study_file import load_study, study_names
 
-        studies = sorted((Study.load(name) for name in study_names()), key=lambda one: (not one.study, one.study))
+        studies = sorted((load_study(name) for name in study_names()), key=lambda one: (not one.study, one.study))
         rows = [(one.name, one.study, str(sum(one.run_count(stage) for stage in STAGES)), one.title) for one in studies]
         print_table(("study", "number", "runs", "what"), rows)
         return 0
@@ -71,8 +71,9 @@ def _show(arguments: list[str]) -> int:
     ) -> int:
         """Show what a study is, how many runs it has, and what it will cost."""
         from kact.studies.show import describe, estimate_in_words
+        from kact.studies.study_file import load_study
 
-        study = Study.load(name, quick)
+        study = load_study(name, quick)
         print(describe(study))
         if probe:
             from kact.processes import one_thread
@@ -109,9 +110,10 @@ def _run(arguments: list[str]) -> int:
         from kact.studies.runner import StudyRunner, total_runs
         from kact.studies.shard import Shard
         from kact.studies.show import few_seeds
-        from kact.tracking import check_tracker
+        from kact.studies.study_file import load_study
+        from kact.training.tracking import check_tracker
 
-        study, part = Study.load(name, quick), Shard.parse(shard)
+        study, part = load_study(name, quick), Shard.parse(shard)
         if seeds is not None:
             study = study.replace(seeds=seeds)
         choose(device, backend.DEVICES, {}, "device")

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from kact.durations import duration
 from kact.experiment import Experiment
 from kact.studies.factors import in_words
 from kact.studies.row import ResultRow
+from kact.wording import duration
 
 _TITLES = {"tune": "Tuning on validation", "compare": "Comparing"}
 

@@ -17,13 +17,13 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from kact.errors import KactError
-from kact.files import atomic, explained, held
-from kact.seals import sealed_toml
+from kact.storage.files import atomic, explained, held
+from kact.storage.seals import sealed_toml
 from kact.studies.factors import thawed
 from kact.studies.results import ResultsTable
 from kact.studies.row import ResultRow
 from kact.studies.study import Study
-from kact.studies.study_file import to_toml
+from kact.studies.study_file import load_study, to_toml
 from kact.studies.tune import choose_settings
 
 _MOST, _LONGEST = 3, 60  # differences in an error, and characters of a value there
@@ -68,7 +68,7 @@ class StudyDirectory:
                 f"There is no study in '{self.path}': it holds no study.toml.",
                 "Give the directory of a study that was begun, such as runs/tweets-window.",
             )
-        return Study.load(self.path)
+        return load_study(self.path)
 
     def rows(self) -> list[ResultRow]:
         """Return the rows that belong to the study as it is.
@@ -101,8 +101,9 @@ class StudyDirectory:
     def opened(self, study: Study) -> Iterator[None]:
         """Make the directory this study's and this process's for the length of a block.
 
-        A study that differs only in its seeds, or in words, takes the place of the one that is there; any other does
-        where none of that one's runs was begun, as when its data was not to be found.
+        A study that differs only in its seeds, in values added to its factors or to what is tuned, or in words, takes
+        the place of the one that is there; any other does where none of that one's runs was begun, as when its data was
+        not to be found.
 
         Raises:
             KactError: if it cannot be written, holds another study, or another process works on it.
@@ -113,12 +114,12 @@ class StudyDirectory:
         )
         with held(self.path, busy):
             file = self.path / "study.toml"
-            differ = differences(self.study(), study) if file.exists() else []
+            differ = differences(self.study(), study, added=False) if file.exists() else []
             if differ and not self._is_untouched():
                 more = f"; and {len(differ) - _MOST} more" if len(differ) > _MOST else ""
                 raise KactError(
                     f"'{self.path}' holds another study: {'; '.join(differ[:_MOST])}{more}.",
-                    "Choose another --out, or move it away.",
+                    "Choose another --out, or move it away. To [grid], [[zip]] and [tune] values may be added only.",
                 )
             with atomic(file) as temporary:
                 temporary.write_text(sealed_toml(to_toml(study)), encoding="utf-8")
@@ -186,21 +187,47 @@ def definition(study: Study) -> dict[str, Any]:
     return {name: thawed(part) for name, part in zip(names, parts, strict=True)}
 
 
-def differences(there: Study, here: Study) -> list[str]:
+def differences(there: Study, here: Study, added: bool = True) -> list[str]:
     """Return in words where the definitions of two studies differ; nothing where they are the same.
+
+    Args:
+        there: the study that was begun.
+        here: the one to go on with.
+        added: count values too that only `here` has, of a factor that both have.
 
     Example:
         >>> begun = Study(base={"task": "digits"}, grid={"activation": ["relu", "elu"]})
         >>> differences(begun, begun.replace(base={"task": "digits", "epochs": 4}))
         ['[base] epochs is not given there and 4 here']
+        >>> differences(begun, begun.replace(grid={"activation": ["relu", "mish", "elu"]}), added=False)
+        []
     """
     before, now = _flat(definition(there)), _flat(definition(here))
     found = []
     for name in {**before, **now}:
-        if before.get(name) != now.get(name):
+        if before.get(name) != now.get(name) and (added or not _only_added(name, before.get(name), now.get(name))):
             one, other = _told(before, name), _told(now, name)
             found.append(f"{name} differs" if one == other else f"{name} is {one} there and {other} here")
     return found
+
+
+def _only_added(name: str, before: Any, now: Any) -> bool:
+    """Return whether an entry of a definition differs by values that were added: every run of before is still one."""
+    if name == "zip":
+        return len(before) == len(now) and all(
+            one.keys() == other.keys() and _has_all(_rows(other), _rows(one))
+            for one, other in zip(before, now, strict=True)
+        )
+    factor = name.startswith(("[grid]", "[tune]")) and name != "[tune] within"
+    return factor and isinstance(before, list) and isinstance(now, list) and _has_all(now, before)
+
+
+def _has_all(values: list[Any], wanted: list[Any]) -> bool:
+    return all(one in values for one in wanted)
+
+
+def _rows(group: dict[str, list[Any]]) -> list[list[Any]]:
+    return [list(row) for row in zip(*(group[name] for name in sorted(group)), strict=True)]
 
 
 def _flat(defined: dict[str, Any]) -> dict[str, Any]:

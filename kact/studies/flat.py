@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from kact.errors import KactError
-from kact.files import atomic
-from kact.history import write_rows
+from kact.runs.history import write_rows
+from kact.storage.files import atomic
 from kact.studies.factors import thawed
 from kact.studies.row import ResultRow
 from kact.studies.study import SCORES

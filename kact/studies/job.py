@@ -21,8 +21,8 @@ from filelock import FileLock, Timeout
 
 from kact.errors import KactError
 from kact.experiment import Experiment
-from kact.history import Row
 from kact.runs import RunDirectory
+from kact.runs.history import Row
 
 _FULL_BELOW_BYTES = 4 << 20  # with less space than this left, a failed write is the disk's fault
 _LOCK_SECONDS = 20.0
@@ -40,7 +40,7 @@ class Job:
         device: where to train, as `kact.train.run` takes it.
         continue_from: the directory of a finished run of fewer epochs to go on from, if there is one.
         keep_checkpoint: whether the finished run keeps what another would need to go on from it.
-        track: a tracker of `kact.tracking` that logs the run too, if there is one.
+        track: a tracker of `kact.training.tracking` that logs the run too, if there is one.
         prepare: only read the data and the backbone, so that caches are filled once and what is missing is told of.
     """
 
@@ -96,7 +96,7 @@ def carry_out(job: Job, tell_epoch: EpochTeller | None = None) -> Outcome:
 
 def _prepare(experiment: Experiment) -> None:
     """Read a run's data, and build on its backbone if it has one."""
-    from kact.assembly import build_network, load_arrays_of
+    from kact.training.assembly import build_network, load_arrays_of
 
     data = load_arrays_of(experiment)
     if experiment.backbone is not None:
@@ -107,7 +107,7 @@ def _train(job: Job, tell_epoch: EpochTeller | None) -> Outcome:
     import keras
 
     from kact import train
-    from kact.tracking import Tracked
+    from kact.training.tracking import Tracked
 
     directory = Path(job.out) / job.experiment.label
     _wait_for_the_dead(directory)

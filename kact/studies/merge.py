@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kact.errors import KactError
-from kact.files import explained
+from kact.storage.files import explained
 from kact.studies.directory import StudyDirectory, definition
 
 

@@ -88,7 +88,7 @@ def _stages(study: Study) -> Iterator[tuple[str, int]]:
 
 def _split_sizes(experiment: Experiment, known: dict[tuple[Any, ...], tuple[int, int, int]]) -> tuple[int, int, int]:
     """Return how many examples are trained on, and how many outputs are validated and scored in the end."""
-    from kact.assembly import load_arrays_of
+    from kact.training.assembly import load_arrays_of
 
     names = ("task", "data", "train_examples", "validation_fraction", "train_on")
     key = tuple(getattr(experiment, name) for name in names)

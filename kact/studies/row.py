@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
-from kact.structure import fault
+from kact.storage.structure import fault
 
 STAGES = ("tune", "compare")  # what chose settings on validation, and what is compared by its test score
 STATUSES = ("finished", "diverged", "failed")
@@ -26,7 +26,7 @@ _METRICS = {
     "model?": {"parameters?": (int, None)},
     "provenance?": {"backend?": str, "device?": str},
 }
-_PICTURE = {  # of a row, as `kact.structure` takes it
+_PICTURE = {  # of a row, as `kact.storage.structure` takes it
     "hash": str, "seed": int, "stage": str, "cell": {str: (*_PLAIN, [(*_PLAIN, [_PLAIN])])},
     "experiment": {"model?": {"name?": str}}, "status": str, "metrics": (_METRICS, None),
     "history": [{str: _NUMBER}], "error": str, "path": str, "attempts": int, "finished_at": float,

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from kact import own_activations
+from kact.activations import own as own_activations
 from kact.errors import KactError
 from kact.experiment import Experiment
 from kact.runs import RunDirectory, changed_activation, changed_data, own_data_of
@@ -71,7 +71,7 @@ class StudyRunner:
         watcher: told of everything.
         shard: which part of the runs is this machine's.
         device: where workers train.
-        track: a tracker of `kact.tracking` that logs every run too, if there is one.
+        track: a tracker of `kact.training.tracking` that logs every run too, if there is one.
         retry_failed: try runs again that were recorded as failed.
 
     Raises:

@@ -6,12 +6,11 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from kact.durations import duration
-from kact.plurals import counted
 from kact.stats import seeds_for_sign_flip
 from kact.studies.factors import in_words, thawed
 from kact.studies.probe import StudyCost
 from kact.studies.study import Study
+from kact.wording import counted, duration
 
 
 def describe(study: Study) -> str:

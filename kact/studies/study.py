@@ -13,7 +13,6 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from kact.errors import KactError
@@ -93,25 +92,6 @@ class Study:
         self._check_factors()
         self._check_published()
         self._check_cells()
-
-    @classmethod
-    def load(cls, name_or_path: str | Path, quick: bool = False) -> Study:
-        """Return a bundled study by its name, or one in a TOML file, or the one that a study's directory holds.
-
-        Args:
-            name_or_path: such as "cifar-lenet", "my-study.toml" or "runs/cifar-lenet".
-            quick: apply what the file's [quick] table changes.
-
-        Raises:
-            KactError: if there is none, or its file is unusable; it names the file.
-
-        Example:
-            >>> Study.load("cifar-lenet").study
-            '1a'
-        """
-        from kact.studies.study_file import load
-
-        return load(name_or_path, quick)
 
     @property
     def factors(self) -> dict[str, tuple[Any, ...]]:

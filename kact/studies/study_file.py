@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from kact.errors import KactError, nearest, shown
-from kact.seals import check_toml
+from kact.storage.seals import check_toml
 from kact.studies.factors import check_table, thawed
 from kact.studies.study import Study
 from kact.studies.tune import Tune
@@ -29,8 +29,20 @@ def study_names() -> list[str]:
     return sorted(path.stem for path in _FOLDER.glob("*.toml"))
 
 
-def load(name_or_path: str | Path, quick: bool = False) -> Study:
-    """Return a study; see `Study.load`."""
+def load_study(name_or_path: str | Path, quick: bool = False) -> Study:
+    """Return a bundled study by its name, or one in a TOML file, or the one that a study's directory holds.
+
+    Args:
+        name_or_path: such as "cifar-lenet", "my-study.toml" or "runs/cifar-lenet".
+        quick: apply what the file's [quick] table changes.
+
+    Raises:
+        KactError: if there is none, or its file is unusable; it names the file.
+
+    Example:
+        >>> load_study("cifar-lenet").study
+        '1a'
+    """
     path = _file(name_or_path)
     try:
         text = path.read_text(encoding="utf-8")

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kact.errors import KactError
-from kact.files import DAMAGED_ARRAYS, locked
+from kact.storage.files import DAMAGED_ARRAYS, locked
 from kact.tasks.task import RawArrays, Task
 
 _MANIFEST = "manifest.json"

@@ -24,9 +24,9 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from kact.downloads import download
 from kact.errors import KactError
-from kact.files import explained
+from kact.storage.downloads import download
+from kact.storage.files import explained
 from kact.tasks.image_files import Classes, check_image_options, decode, fingerprint, list_classes
 from kact.tasks.prepared import data_dir
 from kact.tasks.task import Identity, RawArrays, Task

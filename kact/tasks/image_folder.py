@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 
 from kact.errors import KactError
-from kact.plurals import counted
 from kact.tasks.image_files import Classes, check_image_options, decode, fingerprint, list_classes
 from kact.tasks.split import stratified_cut
 from kact.tasks.task import Identity, RawArrays, Task
+from kact.wording import counted
 
 _PARTS = {"train": "train", "test": "test"} | dict.fromkeys(("validation", "val", "valid", "dev"), "validation")
 _TEST_FRACTION = 0.2

@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from kact.errors import KactError
-from kact.plurals import counted
 from kact.spec import choose
 from kact.tasks.split import SUBSET_SEED, TRAINED_ON, VALIDATION_SEED, check_fraction, check_train_examples
 from kact.tasks.tagging import Sentences, TaggedData, TaggingTask
+from kact.wording import counted
 
 _TEST_FRACTION = 0.2
 _TEST_SEED = 20111024  # fixed, and apart from an experiment's seed, as those of `kact.tasks.split`

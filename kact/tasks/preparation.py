@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kact.errors import KactError
-from kact.files import locked
+from kact.storage.files import locked
 
 if TYPE_CHECKING:
     from kact.tasks.prepared import PreparedSet

@@ -13,8 +13,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from kact.downloads import download
-from kact.files import explained, sha256
+from kact.storage.downloads import download
+from kact.storage.files import explained, sha256
 from kact.tasks.prepared import data_dir
 
 _log = logging.getLogger("kact")

@@ -18,22 +18,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from kact.errors import KactError
-from kact.files import sha256
+from kact.storage.files import sha256
 from kact.tasks.prepared import PreparedSet, damaged
-from kact.tasks.public_file import PublicFile
 from kact.tasks.tagging import Sentences, TaggedParts, TaggingTask, text_of
-
-_HOME = "twpos-data-v0.3/oct27.splits"
-_URL = f"https://raw.githubusercontent.com/brendano/ark-tweet-nlp/37b10b3a0ff0d6ab2c7c0a5cb05eac8f02f11be4/data/{_HOME}"
-
-FILES: dict[str, PublicFile] = {
-    part: PublicFile(f"{_HOME}/oct27.{part}", f"{_URL}/oct27.{part}", digest, size)
-    for part, digest, size in (
-        ("train", "e55a63da62838a28b308bd1be0b5c903ac242ef208dc59838f4b39aa33b11948", 110_737),
-        ("dev", "046e9c57ed2549b4dec08a9a7bccf8ec7f742faaa7b55d840408f2dfd1356851", 36_996),
-        ("test", "77f868fcd300d0acdd7bb8db28c961fcbe50d9cd0d48046e8fbec4b9f86bf814", 53_792),
-    )
-}
+from kact.tasks.twitter_pos_files import FILES, HOMEPAGE, TAGS, recorded_files
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,11 +36,7 @@ class PreparedTweets(PreparedSet):
         return TwitterPos
 
     def recorded_files(self) -> dict[str, Any]:
-        from tensorflow_datasets.core.download.checksums import UrlInfo
-
-        return {
-            file.url: UrlInfo(size=file.size_bytes, checksum=file.sha256, filename=file.path) for file in FILES.values()
-        }
+        return recorded_files()
 
     def read(self) -> dict[str, Sentences]:
         """Return each split's tweets, after fetching and preparing them where they are not there.
@@ -105,9 +89,9 @@ SET = PreparedTweets(name="twitter_pos", version="0.3.0")
 TWITTER_POS = TaggingTask(
     name="twitter_pos",
     summary="1,000 + 327 + 500 tweets, a part of speech for each token",
-    source="http://www.ark.cs.cmu.edu/TweetNLP",
+    source=HOMEPAGE,
     licence="CC BY 3.0; K. Gimpel et al. (2011)",
-    labels=tuple("NO^SZLMVAR!DP&TXY#@~UE$,G"),
+    labels=TAGS,
     version="0.3",
     default_model="bilstm_tagger",
     needs_data=False,

@@ -14,8 +14,8 @@ from typing import Any, ClassVar
 
 import tensorflow_datasets as tfds
 
-from kact.tasks import twitter_pos
 from kact.tasks.tagging import read_tagged
+from kact.tasks.twitter_pos_files import FILES, HOMEPAGE, TAGS, recorded_files
 
 _DESCRIPTION = """
 English tweets of 27 October 2010, cut into tokens by hand, each token with one of 25 part-of-speech tags: the Oct27
@@ -55,10 +55,10 @@ class TwitterPos(tfds.core.GeneratorBasedBuilder):
     VERSION = tfds.core.Version("0.3.0")
     RELEASE_NOTES: ClassVar[dict[str, str]] = {"0.3.0": "The corpus' own release 0.3."}
     # TFDS would look for them in a file beside this module.
-    url_infos = twitter_pos.SET.recorded_files()
+    url_infos = recorded_files()
 
     def _info(self) -> tfds.core.DatasetInfo:
-        tags = tfds.features.ClassLabel(names=twitter_pos.TWITTER_POS.labels)
+        tags = tfds.features.ClassLabel(names=TAGS)
         return tfds.core.DatasetInfo(
             builder=self,
             description=_DESCRIPTION,
@@ -69,14 +69,14 @@ class TwitterPos(tfds.core.GeneratorBasedBuilder):
                 }
             ),
             disable_shuffling=True,  # keep the published order
-            homepage=twitter_pos.TWITTER_POS.source,
+            homepage=HOMEPAGE,
             citation=_CITATION,
             license="CC BY 3.0",
         )
 
     def _split_generators(self, dl_manager: Any) -> dict[str, Iterator[tuple[int, dict[str, Any]]]]:
         # `download`, as what else fetches would unpack with TensorFlow.
-        paths = dl_manager.download({part: file.url for part, file in twitter_pos.FILES.items()})
+        paths = dl_manager.download({part: file.url for part, file in FILES.items()})
         return {part: self._generate_examples(path) for part, path in paths.items()}
 
     def _generate_examples(self, path: Any) -> Iterator[tuple[int, dict[str, Any]]]:

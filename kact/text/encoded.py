@@ -19,8 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from kact.files import sha256
 from kact.models.tagger import Tagger
+from kact.storage.files import sha256
 from kact.tasks.tagging import TaggedData, TaggingTask
 from kact.text.clusters import PREFIX_BITS
 from kact.text.resources import NAME_LISTS, TWITTER_CLUSTERS, read_name_lists, read_twitter_clusters

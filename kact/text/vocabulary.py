@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kact.errors import KactError
-from kact.structure import fault
+from kact.storage.structure import fault
 from kact.text import spelling
 from kact.text.clusters import PREFIX_BITS, Clusters
 
@@ -32,7 +32,7 @@ WORD_CHARACTERS = 20  # that a character convolution sees: the first and the las
 _COUNT_SCALE = 5.0  # brings the logarithm of a word's count to about 1
 _AFFIXES = len(spelling.PREFIXES) + len(spelling.SUFFIXES)
 _MOST = 10**15  # that a word may be counted; far from what a float cannot tell apart
-_PICTURE = {  # of the file, as `kact.structure` takes it
+_PICTURE = {  # of the file, as `kact.storage.structure` takes it
     "format": str, "version": int, "tags": [str], "words": {str: int}, "affixes": [[str]], "shapes": [str],
     "characters": str, "clusters": ({str: [(str, int)]}, None), "name_lists": ({str: [str]}, None),
 }  # fmt: skip

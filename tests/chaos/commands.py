@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from kact.runs import Checkpoint, Run
+from kact.runs import Run
+from kact.runs.checkpoint import Checkpoint
 from kact.studies.directory import StudyDirectory
 from tests.studies import results, small_study
 from tests.tuning_runs import BASE

@@ -13,11 +13,12 @@ import pytest
 
 from kact import Experiment, KactError, Run
 from kact.images import open_image
-from kact.runs import Checkpoint
+from kact.runs.checkpoint import Checkpoint
 from kact.studies.merge import merge_studies
 from kact.studies.results import ResultsTable
 from kact.studies.row import row_fault
 from kact.studies.study import Study
+from kact.studies.study_file import load_study
 from kact.text.clusters import read_clusters
 from kact.text.vocabulary import Vocabulary
 from tests.fuzz import samples
@@ -34,7 +35,7 @@ DEEP_JSON = "[" * 200_000
 def test_toml_beyond_what_python_reads(text, tmp_path):
     file = tmp_path / "a.toml"
     file.write_text(text)
-    for read in (Experiment.load, Study.load):
+    for read in (Experiment.load, load_study):
         with pytest.raises(KactError, match=r"is not valid TOML"):
             read(file)
 
@@ -283,7 +284,7 @@ def test_an_input_that_goes_on_for_ever_or_takes_all_memory_is_a_find():
 def test_studies_with_something_else_in_the_place_of_a_table(text, tmp_path):
     (tmp_path / "made.toml").write_text(text)
     with pytest.raises(KactError, match="The study"):
-        Study.load(tmp_path / "made.toml", quick=True)
+        load_study(tmp_path / "made.toml", quick=True)
 
 
 @pytest.mark.parametrize("key", ["low", "high", "zero"])

@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from kact.diary import read_diary
-from kact.runs import Checkpoint, Run
+from kact.runs import Run
+from kact.runs.checkpoint import Checkpoint
 from kact.studies.results import ResultsTable
 from kact.tasks.tagging import parse_tagged
 from kact.text.vocabulary import Vocabulary
+from kact.training.diary import read_diary
 from tests.fuzz import made, samples
 from tests.fuzz.targets import target, untouched, works_or_says
 

@@ -11,6 +11,7 @@ from kact.experiment import Experiment
 from kact.spec import parse_spec
 from kact.studies import study_file
 from kact.studies.study import Study
+from kact.studies.study_file import load_study
 from kact.tasks.augmentation import parse_augmentations
 from tests.fuzz import made, samples
 from tests.fuzz.targets import target, untouched, works_or_says
@@ -98,7 +99,7 @@ def test_study_files(content, quick):
     with samples.fresh() as folder:
         (folder / "made.toml").write_bytes(content)
         with untouched(folder):
-            found = works_or_says(lambda: Study.load(folder / "made.toml", quick))
+            found = works_or_says(lambda: load_study(folder / "made.toml", quick))
     if found is not None:
         _of_a_study(found)
 

@@ -1,0 +1,126 @@
+"""Activations of one's own, `package.module:function`: imported when this process names them, and not by a file alone.
+
+>>> ask_for("math:erf")
+>>> was_asked_for("math:erf"), was_asked_for("os:system")
+(True, False)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from kact.errors import KactError
+from kact.own_code import imported
+
+# Own functions that this process' own code asked for. A saved model may run these; another one's name in a file is not
+# enough, or opening a stranger's file could call any function of any installed package.
+_ASKED_FOR: set[str] = set()
+_SHAPES = ((3, 11), (1, 3, 11), (1, 3, 11, 1))  # as dense layers, taggers and convolutions have them
+_NEAR = 1e-3  # what backends and devices may differ by
+
+
+def ask_for(path: str) -> None:
+    """Import one's own activation, and let saved models that apply it run it from now on.
+
+    Raises:
+        KactError: as `own_function`.
+    """
+    own_function(path)
+    _ASKED_FOR.add(path)
+
+
+def was_asked_for(path: str) -> bool:
+    """Return whether this process' own code named a function."""
+    return path in _ASKED_FOR
+
+
+def own_function(path: str) -> Callable[[Any], Any]:
+    """Import and return one's own activation: a function of one tensor that returns another of the same shape.
+
+    Args:
+        path: `package.module:function`.
+
+    Raises:
+        KactError: if the module or the function is not there, or is no function.
+
+    Example:
+        >>> own_function("math:erf")(0.0)
+        0.0
+    """
+    function: Callable[[Any], Any] = imported(
+        path, "activation", _is_function, "a function of one tensor, not of a class or a value"
+    )
+    return function
+
+
+def values_of(spec: str) -> list[float | None]:
+    """Return what one's own activation makes of 33 numbers from -8 to 8, by which a run knows it again.
+
+    Args:
+        spec: of any activation.
+
+    Returns:
+        Its values, None for what is no finite number; nothing for an activation of kact's, or for one that draws.
+
+    Raises:
+        KactError: if it cannot be applied to a tensor, or does not return one of the same shape.
+    """
+    if ":" not in spec:
+        return []
+    function, refusal = own_function(spec), None
+    for shape in _SHAPES:
+        try:
+            once, twice = (_applied(spec, function, shape) for _ in range(2))
+        except KactError as error:  # it may be of maps alone
+            refusal = refusal or error
+        else:
+            return once if alike(once, twice) else []
+    raise refusal or AssertionError(spec)
+
+
+def alike(first: Sequence[float | None], second: Sequence[float | None]) -> bool:
+    """Return whether two lists of values are of one function, as far as backends and devices agree on it.
+
+    Example:
+        >>> alike([0.0, 1.0, None], [0.0, 1.00001, None]), alike([0.0, 1.0], [0.0, 0.1])
+        (True, False)
+    """
+    return len(first) == len(second) and all(
+        a is b is None or (a is not None and b is not None and math.isclose(a, b, rel_tol=_NEAR, abs_tol=_NEAR))
+        for a, b in zip(first, second, strict=True)
+    )
+
+
+def unchanged(before: Sequence[float | None], now: Sequence[float | None]) -> bool:
+    """Return whether nothing speaks against that an activation is what it was; no values tell nothing."""
+    return not before or not now or alike(before, now)
+
+
+def _applied(spec: str, function: Callable[[Any], Any], shape: tuple[int, ...]) -> list[float | None]:
+    import keras
+    import numpy as np
+
+    numbers = np.linspace(-8, 8, math.prod(shape), dtype=np.float32).reshape(shape)
+    given = keras.ops.convert_to_tensor(keras.Variable(numbers, dtype="float32"))  # one whose gradient is wanted
+    try:
+        found = function(given)
+    except Exception as error:  # of whatever kind: it is somebody's own code
+        said = str(error).strip().partition("\n")[0][:200] or type(error).__name__
+        raise KactError(
+            f"The 'activation' {spec!r} cannot be applied to a tensor: {said.rstrip('.')}.",
+            "Write it with keras.ops, which all backends have and differentiate; NumPy and math do not.",
+        ) from error
+    if not keras.ops.is_tensor(found) or tuple(found.shape) != shape:
+        what = f"one of shape {tuple(found.shape)}" if keras.ops.is_tensor(found) else f"a {type(found).__name__}"
+        raise KactError(
+            f"The 'activation' {spec!r} makes {what} of a tensor of shape {shape}.",
+            "It has to return a tensor of the same shape, made with keras.ops.",
+        )
+    values = keras.ops.convert_to_numpy(found).astype(float).ravel().tolist()
+    return [value if math.isfinite(value) else None for value in values]
+
+
+def _is_function(value: object) -> bool:
+    return callable(value) and not isinstance(value, type)

@@ -1,0 +1,75 @@
+"""Code of the user's own, named as `package.module:name`: imported, and where that fails told what to mend.
+
+>>> imported("math:erf", "activation", callable, "a function")(0.0)
+0.0
+"""
+
+from __future__ import annotations
+
+import importlib
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from kact.errors import KactError, nearest
+
+
+def imported(path: str, parameter: str, fits: Callable[[Any], bool], wanted: str) -> Any:
+    """Import and return what a path names.
+
+    Args:
+        path: `package.module:name`.
+        parameter: whose value it is, for errors.
+        fits: says of a value whether it is of the kind that is wanted.
+        wanted: that kind, in words.
+
+    Raises:
+        KactError: if the module or the name is not there, the module fails, or what it holds is of another kind.
+    """
+    module_name, _, name = path.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        missing = getattr(error, "name", None) or module_name
+        if isinstance(error, ModuleNotFoundError) and not f"{module_name}.".startswith(f"{missing}."):
+            raise KactError(
+                f"The module {module_name!r} of the {parameter!r} {path!r} needs {missing!r}, which is not installed.",
+                f"Install {missing}, or do without it in {module_name!r}.",
+            ) from error
+        raise KactError(
+            f"The {parameter!r} {path!r} needs the module {module_name!r}, which cannot be imported: {error}.",
+            "Start from the folder that holds it, put that folder on PYTHONPATH, or install the package.",
+        ) from error
+    except Exception as error:  # of whatever kind: it is somebody's own code
+        raise KactError(
+            f"The module {module_name!r} of the {parameter!r} {path!r} fails: {said(error)}.", "Mend it there."
+        ) from error
+    found = getattr(module, name, None)
+    if found is None:
+        guess = nearest(name, [other for other, value in vars(module).items() if fits(value)])
+        meant = f" Did you mean {guess!r}?" if guess else ""
+        raise KactError(
+            f"The module {module_name!r} of the {parameter!r} {path!r} has no {name!r}.{meant}",
+            "Write the name behind the colon as the module has it."
+            if module_name != "__main__"
+            else "It was written in a script or notebook. Put it in a file of its own, where others find it too.",
+        )
+    if not fits(found):
+        raise KactError.parameter(parameter, path, f"the path of {wanted}")
+    return found
+
+
+def said(error: Exception) -> str:
+    """Return an error of somebody's own code in one line: its kind, what it says, and where it was raised.
+
+    Example:
+        >>> said(ValueError("no such width"))
+        'ValueError: no such width'
+    """
+    words = str(error).strip().partition("\n")[0][:200].rstrip(".")
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+    if isinstance(error, SyntaxError):
+        where = ""  # it says so itself
+    return f"{type(error).__name__}{': ' if words else ''}{words}{where}"

@@ -1,0 +1,342 @@
+"""The run directory: what a run leaves behind, written so that a crash at any moment leaves it whole.
+
+`experiment.toml`, `history.csv` and `checkpoint.npz` while it trains; `model.keras` and, last of all, `metrics.json`
+when it is done.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from kact.activations import own as own_activations
+from kact.runs.checkpoint import Checkpoint
+from kact.errors import KactError
+from kact.experiment import Experiment
+from kact.storage.files import atomic, explained, held, sha256
+from kact.runs.history import Row, read_rows
+from kact.runs.metrics import check_metrics
+from kact.storage.seals import read_json, sealed_json
+from kact.tasks import TaggedData, TaskData, get_record, load_task
+
+_ANEW = "Delete the run's metrics.json and give its training command again: it is written anew."
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run on disk.
+
+    Attributes:
+        path: its directory.
+        experiment: what was run.
+        metrics: the content of `metrics.json`.
+
+    Example:
+        >>> Run.load("no/such/run")
+        Traceback (most recent call last):
+        kact.errors.KactError: There is no run in 'no/such/run': it holds no experiment.toml.
+        Give the directory of a run, such as runs/digits-mlp-relu-1a2b3c4d-seed0.
+    """
+
+    path: Path
+    experiment: Experiment
+    metrics: dict[str, Any] = field(repr=False)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Run:
+        """Return the finished run in a directory.
+
+        Raises:
+            KactError: if there is none, it is not finished, code of one's own cannot be imported, or a file is damaged.
+        """
+        path = Path(path)
+        if not (path / "experiment.toml").is_file():
+            raise no_run(path)
+        experiment = Experiment.load(path / "experiment.toml")
+        if not (path / "metrics.json").is_file():
+            raise KactError(
+                f"The run in '{path}' is not finished.",
+                f"Finish it: kact train --config {path}/experiment.toml --out {path.parent}",
+            )
+        metrics = _read_metrics(path / "metrics.json")
+        check_metrics(metrics, path / "metrics.json")
+        run = cls(path, experiment, metrics)
+        run.file("experiment.toml")
+        return run
+
+    @cached_property
+    def history(self) -> list[Row]:
+        """One row an epoch: epoch, learning rate, loss and accuracy on train and, unless trained on, on validation."""
+        file = self.file("history.csv")
+        try:
+            return read_rows(file)
+        except ValueError as error:
+            raise KactError(f"'{file}' is damaged: {error}.", _ANEW) from None
+
+    @property
+    def diverged(self) -> bool:
+        """Whether the loss stopped being a number."""
+        return self.metrics["status"] == "diverged"
+
+    @property
+    def model_path(self) -> Path:
+        """The trained model's file, checked against the hash that was noted when it was written.
+
+        Raises:
+            KactError: if the run diverged before it had a model, or the file is missing or damaged.
+        """
+        if self._noted("model.keras") is None:
+            raise KactError(
+                f"The run in '{self.path}' diverged in its first epoch and has no model.",
+                "Train it with a smaller --learning-rate.",
+            )
+        return self.file("model.keras")
+
+    @property
+    def vocabulary_path(self) -> Path:
+        """What the run's tagger knows of words, checked likewise.
+
+        Raises:
+            KactError: if the run is none of a tagger, or the file is missing or damaged.
+        """
+        if self._noted("vocabulary.json") is None:
+            raise KactError(
+                f"The run in '{self.path}' has no vocabulary.json: it does not tag words.",
+                "Name a run of a tagger: `kact list models` says which those are.",
+            )
+        return self.file("vocabulary.json")
+
+    def file(self, name: str) -> Path:
+        """Return the path of one of its files, checked against the hash that was noted when it was finished, if any.
+
+        Raises:
+            KactError: if it is missing or damaged.
+        """
+        return checked(self.path, self.metrics, name)
+
+    def check_files(self) -> None:
+        """Read all that the run noted the hash of.
+
+        Raises:
+            KactError: if a file is missing or damaged.
+        """
+        for name in self.metrics["provenance"]["files"]:
+            self.file(name)
+        _ = self.history
+
+    def check_activation(self) -> None:
+        """Compare the user's own activation, if the run has one, with what it computed when the run was trained.
+
+        Raises:
+            KactError: if it computes something else now, or can be used no longer.
+        """
+        if before := self.metrics["provenance"].get("activation"):
+            spec = self.experiment.activation
+            if not own_activations.unchanged(before, own_activations.values_of(spec)):
+                raise changed_activation(spec, self.path)
+
+    def check_data(self) -> None:
+        """Compare the user's own data, if the run is of such, with what the run was trained on.
+
+        Raises:
+            KactError: if it changed, or can be used no longer.
+        """
+        found = own_data_of(self.experiment)
+        if found is not None and (found.fingerprint, list(found.task.labels)) != (
+            self.metrics["provenance"]["data"],
+            # A class that was only renamed leaves the arrays as they were; earlier versions noted no labels.
+            self.metrics.get("task", {}).get("labels", list(found.task.labels)),
+        ):
+            raise changed_data(self.experiment, self.path)
+
+    def _noted(self, name: str) -> str | None:
+        return _noted(self.metrics, name)
+
+
+def checked(folder: Path, metrics: Mapping[str, Any], name: str) -> Path:
+    """Return the path of a file of the run in `folder`; see `Run.file`.
+
+    Args:
+        folder: of the run.
+        metrics: the content of its `metrics.json`.
+        name: of the file.
+
+    Raises:
+        KactError: if it is not what these metrics say.
+    """
+    file, noted = folder / name, _noted(metrics, name)
+    if noted is not None and (not file.is_file() or sha256(file) != noted):
+        raise KactError(
+            f"'{file}' is missing or damaged: it is not the file that the run wrote.",
+            _ANEW,
+        )
+    return file
+
+
+def _noted(metrics: Mapping[str, Any], name: str) -> str | None:
+    """Return the SHA-256 that a run noted of one of its files."""
+    return metrics.get("provenance", {}).get("files", {}).get(name)
+
+
+def own_data_of(experiment: Experiment) -> TaskData | TaggedData | None:
+    """Return the user's own data that an experiment is of, as it is now; None if it is of none, or that is gone.
+
+    Published data sets are not read: they do not change, and a finished run is to be told of at once. Where a folder is
+    gone there is nothing else to train on either, and what was made of it stands.
+
+    Raises:
+        KactError: if the data is there and cannot be used.
+    """
+    if experiment.data is None or not Path(experiment.data).expanduser().exists():
+        return None
+    return load_task(
+        experiment.task,
+        data=experiment.data,
+        validation_fraction=experiment.validation_fraction,
+        train_on=experiment.train_on,
+    )
+
+
+def changed_data(
+    experiment: Experiment, begun: Path, way_out: str = "Give another --out, or delete that run"
+) -> KactError:
+    """Return the error of data that is not what was there when something was begun.
+
+    Args:
+        experiment: of that data.
+        begun: the directory of the run or study.
+        way_out: what to do to train on what is there now.
+    """
+    return KactError(
+        f"The data of the task {get_record(experiment.task).name!r} changed since '{begun}' was begun.",
+        f"{way_out}, to train on what is there now.",
+    )
+
+
+def changed_activation(spec: str, begun: Path) -> KactError:
+    """Return the error of one's own activation that is not what it was when something was begun.
+
+    Args:
+        spec: of the activation.
+        begun: the directory of the run or study.
+    """
+    return KactError(
+        f"The activation {spec!r} computes something else than when '{begun}' was begun.",
+        "Give the new one a name of its own, or another --out; or put the old one back.",
+    )
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """The directory of a run while it trains."""
+
+    path: Path
+
+    @contextlib.contextmanager
+    def opened(self, experiment: Experiment) -> Iterator[None]:
+        """Make the directory this experiment's and this process's for the length of a block.
+
+        Raises:
+            KactError: if it cannot be written, holds another experiment, or another process works in it.
+        """
+        busy = KactError(
+            f"Another process is training in '{self.path}'.", "Wait for it to end, or choose another --seed or --out."
+        )
+        with held(self.path, busy):
+            file = self.path / "experiment.toml"
+            if not file.exists():
+                with atomic(file) as temporary:
+                    temporary.write_text(experiment.to_toml(), encoding="utf-8")
+            elif Experiment.load(file) != experiment:
+                raise KactError(
+                    f"'{self.path}' holds the run of another experiment.", "Choose another --out, or move it away."
+                )
+            yield
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run is done, and says what it was."""
+        return (self.path / "metrics.json").is_file() and (self.path / "experiment.toml").is_file()
+
+    def drop_damaged(self) -> None:
+        """Delete what is damaged, so that whoever makes many runs unattended makes it again."""
+        for name, read in (
+            ("metrics.json", lambda _: Run.load(self.path).check_files()),
+            ("experiment.toml", Experiment.load),
+            ("checkpoint.npz", Checkpoint.load),
+        ):
+            file = self.path / name
+            if file.is_file():
+                try:
+                    read(file)
+                except KactError:
+                    with explained(file):
+                        file.unlink()
+
+    @property
+    def whole(self) -> bool:
+        """Whether it holds a finished run, all of whose files are as the run left them."""
+        try:
+            Run.load(self.path).check_files()
+        except KactError:
+            return False
+        return True
+
+    @property
+    def begun_with(self) -> str:
+        """The SHA-256 of the data that the run was begun with; "" where it is not begun, or nothing sound says it."""
+        try:
+            if self.finished:
+                return str(Run.load(self.path).metrics["provenance"]["data"])
+            return Checkpoint.load(self.checkpoint_path).data if self.checkpoint_path.is_file() else ""
+        except KactError:
+            return ""
+
+    @property
+    def checkpoint_path(self) -> Path:
+        """Where the checkpoint is kept."""
+        return self.path / "checkpoint.npz"
+
+    def finish(self, metrics: dict[str, Any]) -> None:
+        """Note the hashes of all files and write `metrics.json`, which makes the run finished."""
+        names = (
+            "experiment.toml", "history.csv", "test_curve.csv", "diagnostics.csv", "model.keras", "vocabulary.json"
+        )  # fmt: skip
+        files = {name: sha256(self.path / name) for name in names if (self.path / name).is_file()}
+        metrics["provenance"]["files"] = files
+        with atomic(self.path / "metrics.json") as temporary:
+            temporary.write_text(sealed_json(metrics, indent=1, allow_nan=False), encoding="utf-8")
+
+
+def no_run(path: Path) -> KactError:
+    """Return the error of a directory without a run, with where one is: in a study's, or below `runs`.
+
+    Example:
+        >>> print(no_run(Path("no/such/run")).problem)
+        There is no run in 'no/such/run': it holds no experiment.toml.
+    """
+    places = [path] if path.is_absolute() else [path, "runs" / path]  # where commands put them by default
+    for place in places:
+        if (place / "study.toml").is_file():
+            return KactError(
+                f"'{place}' is a study, and its runs are in '{place / 'runs'}': name one of them.",
+                f"The study itself: kact study status {place}, kact report {place}",
+            )
+    found = next((place for place in places if (place / "experiment.toml").is_file()), None)
+    step = "Give the directory of a run, such as runs/digits-mlp-relu-1a2b3c4d-seed0."
+    return KactError(
+        f"There is no run in '{path}': it holds no experiment.toml.", step if found is None else f"It is in '{found}'."
+    )
+
+
+def _read_metrics(path: Path) -> dict[str, Any]:
+    try:
+        return read_json(path)
+    except (OSError, ValueError, RecursionError) as error:
+        raise KactError(
+            f"'{path}' is damaged: {error}.", "Delete it and give the run's training command again: it is written anew."
+        ) from None

@@ -1,0 +1,49 @@
+"""Models of one's own, for tests that name them by their path."""
+
+from dataclasses import dataclass
+
+from kact.models import Model, Tagger
+
+
+@dataclass(frozen=True)
+class Residual(Model):
+    """Dense layers with a way around each."""
+
+    units: int = 16
+
+    def hidden(self, x, blocks):
+        x = blocks.hidden_dense(blocks.flatten(x), self.units, name="first")
+        return x + blocks.hidden_dense(x, self.units, name="around")
+
+
+@dataclass(frozen=True)
+class Words(Tagger):
+    """Each token by itself."""
+
+    units: int = 8
+
+    def hidden(self, x, blocks, mask=None):
+        return blocks.hidden_dense(x, self.units, name="alone")
+
+
+@dataclass(frozen=True)
+class Unset(Model):
+    """A size without a default."""
+
+    units: int
+
+
+@dataclass(frozen=True)
+class Maps(Model):
+    """No features at the end."""
+
+    def hidden(self, x, blocks):
+        return x
+
+
+@dataclass(frozen=True)
+class Broken(Model):
+    """A mistake in it."""
+
+    def hidden(self, x, blocks):
+        return blocks.dense(x, units=0 / 0)
