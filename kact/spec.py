@@ -21,6 +21,7 @@ Literal = bool | int | float | str | None
 
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+_CALLED = re.compile(rf"({_PATH.pattern})\s*(?=\()")
 _LONGEST = 500  # characters; a spec is typed by hand
 
 
@@ -47,7 +48,7 @@ class Spec:
 
 
 def parse_spec(text: str, argument: str) -> Spec:
-    """Parse `name`, `name(key=literal, ...)` or `package.module:function`.
+    """Parse `name` or `package.module:function`, with or without `(key=literal, ...)` behind it.
 
     Args:
         text: the spec, at most 500 characters.
@@ -68,8 +69,9 @@ def parse_spec(text: str, argument: str) -> Spec:
         raise _malformed(argument, f"{stripped[:40]}…")
     if _NAME.fullmatch(stripped) or _PATH.fullmatch(stripped):
         return Spec(stripped)
+    path = _CALLED.match(stripped)  # which Python would take for a slice
     try:
-        call = ast.parse(stripped, mode="eval").body
+        call = ast.parse(f"own{stripped[path.end() :]}" if path else stripped, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise _malformed(argument, text) from None
     if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.args:
@@ -79,7 +81,7 @@ def parse_spec(text: str, argument: str) -> Spec:
         if keyword.arg is None or keyword.arg in options:
             raise _malformed(argument, text)
         options[keyword.arg] = _literal(keyword.value, argument, text)
-    return Spec(call.func.id, tuple(options.items()))
+    return Spec(path[1] if path else call.func.id, tuple(options.items()))
 
 
 def bind(spec: Spec, parameters: Mapping[str, Literal], argument: str) -> dict[str, Literal]:

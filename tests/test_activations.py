@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 
 from kact import activations
-from kact.activations import ACTIVATIONS, ALIASES, canonical_spec, make, registry
+from kact.activations import ACTIVATIONS, ALIASES, canonical_spec, make, own, registry
 from kact.errors import KactError
 from tests.gradients import to_float64
 
@@ -210,7 +211,8 @@ def test_a_module_that_needs_another_says_which(tmp_path: Path, monkeypatch: pyt
         ("elu(", ["name(key=value, ...)"]),
         ("elu(**{})", ["name(key=value, ...)"]),
         ("__import__('os').system('true')", ["name(key=value, ...)"]),
-        ("a.b:c(x=1)", ["name(key=value, ...)"]),
+        ("a.b:c(1)", ["name(key=value, ...)"]),
+        ("a.b:c(x=1", ["name(key=value, ...)"]),
         ("", ["name(key=value, ...)"]),
         (None, ["name(key=value, ...)", "None"]),
         (keras.ops.relu, ["name(key=value, ...)"]),
@@ -221,3 +223,35 @@ def test_unusable_spec_is_explained(spec: Any, told: list[str]) -> None:
         with pytest.raises(KactError) as raised:
             use(spec)
         assert all(text in str(raised.value) for text in told), str(raised.value)
+
+
+WIDE = "tests.own_activation:wide"
+
+
+def test_a_function_of_ones_own_takes_its_numbers_as_parameters(tmp_path: Path) -> None:
+    assert canonical_spec(f"{WIDE}(width=2)") == canonical_spec(f"{WIDE}()") == WIDE
+    narrow = canonical_spec(f" {WIDE}( width = 1 )")
+    assert narrow == f"{WIDE}(width=1.0)" and activations.resolve(narrow)[1] == {"width": 1.0}
+    layer, x = make(narrow, name="hidden"), keras.ops.array([[1.0]])
+    assert float(layer(x)[0, 0]) == pytest.approx(math.exp(-1)) != float(make(WIDE)(x)[0, 0])
+    model = keras.Sequential([keras.Input((1,)), layer])
+    model.save(tmp_path / "model.keras")
+    assert keras.saving.load_model(tmp_path / "model.keras").layers[-1].spec == narrow
+    assert own.values_of(narrow) != own.values_of(WIDE) and not own.unchanged(
+        own.values_of(narrow), own.values_of(WIDE)
+    )
+
+
+@pytest.mark.parametrize(
+    ("spec", "told"),
+    [
+        (f"{WIDE}(breadth=1)", ["'breadth'", "parameters among", "width"]),
+        (f"{WIDE}(width='a')", ["width", "a number"]),
+        ("tests.own_activation:bent(width=1)", ["takes no parameters"]),
+        ("tests.own_activation:between", ["needs 2 arguments: x, low", "`low=1.0`"]),
+    ],
+)
+def test_a_parameter_that_ones_own_function_has_not_is_told(spec: str, told: list[str]) -> None:
+    with pytest.raises(KactError) as raised:
+        canonical_spec(spec)
+    assert all(text in str(raised.value) for text in told), str(raised.value)

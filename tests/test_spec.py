@@ -60,6 +60,8 @@ def test_any_text_parses_or_says_why_not(text: str) -> None:
         ("step(kind='linear')", Spec("step", (("kind", "linear"),))),
         ("my.package:bump", Spec("my.package:bump")),
         ("module:bump", Spec("module:bump")),
+        ("my.package:bump( width=2 )", Spec("my.package:bump", (("width", 2),))),
+        (" module:bump ()", Spec("module:bump")),
     ],
 )
 def test_forms_that_parse(text: str, spec: Spec) -> None:
@@ -99,7 +101,8 @@ def test_forms_that_parse(text: str, spec: Spec) -> None:
         "lambda x: x",
         "a.b",
         "a.b(x=1)",
-        "a.b:c(x=1)",
+        "a.b:c(1)",
+        "a.b:c(x=1",
         "a:b:c",
         ":b",
         "a:",

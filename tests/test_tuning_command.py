@@ -148,8 +148,20 @@ def test_bad_input_is_one_or_two_lines_and_exit_code_2(flags, words, tmp_path, c
 
 def test_a_project_of_another_search_is_refused(base, tmp_path, fake, capsys):
     assert tune(base, tmp_path / "a", "--trials", "2") == 0
+    assert tune(base, tmp_path / "a", "--trials", "2", "--executions", "3") == 2
+    assert "holds another search: its executions is 1" in capsys.readouterr().err
+
+
+def test_more_trials_are_added_to_those_that_are_there(base, tmp_path, fake, capsys):
+    assert tune(base, tmp_path / "a", "--trials", "2") == 0
+    before, made = rows_of(tmp_path / "a"), len(fake.trained)
+    assert tune(base, tmp_path / "a", "--trials", "4") == 0
+    assert rows_of(tmp_path / "a")[:2] == before and len(rows_of(tmp_path / "a")) == 4
+    assert tune(base, tmp_path / "b", "--trials", "4") == 0
+    assert rows_of(tmp_path / "b") == rows_of(tmp_path / "a"), "as if it had been four from the beginning"
+    assert made > 0 and "4 trials: 4 finished" in capsys.readouterr().out
     assert tune(base, tmp_path / "a", "--trials", "3") == 2
-    assert "holds another search: its trials is 2" in capsys.readouterr().err
+    assert "holds a search of 4 trials" in capsys.readouterr().err
 
 
 def test_a_port_in_use_is_told(base, tmp_path, capsys):

@@ -194,8 +194,8 @@ def test_a_directory_belongs_to_one_search(tmp_path):
     plan = small_plan()
     claim(plan, tmp_path / "one")
     claim(plan, tmp_path / "one")
-    with pytest.raises(KactError, match="another search: its trials is 4, and this one's 5"):
-        claim(small_plan(trials=5), tmp_path / "one")
+    with pytest.raises(KactError, match="another search: its executions is 1, and this one's 2"):
+        claim(small_plan(executions=2), tmp_path / "one")
     with pytest.raises(KactError, match=r"its space\.dropout\.high is 0\.5"):
         claim(small_plan(ranges={"dropout": {"high": 0.4}}), tmp_path / "one")
     (tmp_path / "one" / "search.toml").write_text("x =")
@@ -205,6 +205,23 @@ def test_a_directory_belongs_to_one_search(tmp_path):
     (tmp_path / "two" / "thesis.tex").write_text("")
     with pytest.raises(KactError, match="holds no search"):
         claim(plan, tmp_path / "two")
+
+
+def test_a_search_of_more_trials_goes_on_in_the_same_directory(tmp_path):
+    for tuner in ("random", "bayesian", "grid"):
+        claim(small_plan(tuner, 4), tmp_path / tuner)
+        claim(small_plan(tuner, 6), tmp_path / tuner)
+        with pytest.raises(KactError, match="holds a search of 6 trials") as told:
+            claim(small_plan(tuner, 4), tmp_path / tuner)
+        assert told.value.next_step == "Give --trials 6, or more to go on."
+        assert small_plan(tuner, 4).label == small_plan(tuner, 6).label
+    claim(small_plan("grid", None), tmp_path / "grid")
+    with pytest.raises(KactError, match="holds a search of the whole grid"):
+        claim(small_plan("grid", 9), tmp_path / "grid")
+    claim(small_plan("hyperband", 4), tmp_path / "hyperband")
+    with pytest.raises(KactError, match="another search: its trials is 4, and this one's 5"):
+        claim(small_plan("hyperband", 5), tmp_path / "hyperband")
+    assert small_plan("hyperband", 4).label != small_plan("hyperband", 5).label
 
 
 def test_hyperband_makes_the_trials_and_epochs_that_the_plan_foresees():

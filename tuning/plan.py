@@ -94,6 +94,11 @@ class Plan:
         return math.prod(len(entry.grid()) for entry in self.space.entries.values())
 
     @property
+    def grows(self) -> bool:
+        """Whether a search of more trials begins with these; Hyperband lays its rungs out for all of them."""
+        return self.tuner != "hyperband"
+
+    @property
     def most_epochs(self) -> int:
         """How many epochs these trials train in all, each of their executions counted."""
         if self.tuner != "hyperband":
@@ -116,9 +121,12 @@ class Plan:
 
     @property
     def label(self) -> str:
-        """A short name for the search's directory."""
+        """A short name for the search's directory, the same for a search of more trials that goes on with it."""
         name = self.base.label.rsplit("-", 2)[0]
-        digest = hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()
+        described = self.to_dict()
+        if self.grows:
+            described.pop("trials", None)
+        digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
         return f"{name}-{self.tuner}-{digest[:8]}"
 
     def to_dict(self) -> dict[str, Any]:
@@ -188,10 +196,10 @@ def hyperband_rungs(epochs: int) -> list[tuple[int, int]]:
 
 
 def claim(plan: Plan, project: Path) -> None:
-    """Make a directory this plan's, or see that it is.
+    """Make a directory this plan's, or see that it is; a plan of more trials goes on with a search of fewer.
 
     Raises:
-        KactError: if it holds another search, or something else.
+        KactError: if it holds another search, or one of more trials, or something else.
     """
     file = project / FILE
     if not file.exists():
@@ -202,8 +210,7 @@ def claim(plan: Plan, project: Path) -> None:
             )
         with explained(project):
             project.mkdir(parents=True, exist_ok=True)
-        with atomic(file) as temporary:
-            temporary.write_text(sealed_toml(plan.to_toml()), encoding="utf-8")
+        _write(plan, file)
         return
     try:
         text = file.read_text(encoding="utf-8")
@@ -215,11 +222,25 @@ def claim(plan: Plan, project: Path) -> None:
             f"Delete it and the folder '{project / SEARCH}', and give the command again: finished runs are kept.",
         ) from None
     wanted = tomllib.loads(plan.to_toml())
-    if found != wanted:
+    count, more = found.get("trials", math.inf), wanted.get("trials", math.inf)
+    if plan.grows and {**found, "trials": 0} == {**wanted, "trials": 0}:
+        if more > count:
+            _write(plan, file)
+        elif more < count:
+            raise KactError(
+                f"'{project}' holds a search of {'the whole grid' if count == math.inf else f'{count} trials'}.",
+                "Leave --trials away to see it." if count == math.inf else f"Give --trials {count}, or more to go on.",
+            )
+    elif found != wanted:
         raise KactError(
             f"'{project}' holds another search: {_difference(found, wanted)}.",
             "Choose another --project, or give the command that it was begun with.",
         )
+
+
+def _write(plan: Plan, file: Path) -> None:
+    with atomic(file) as temporary:
+        temporary.write_text(sealed_toml(plan.to_toml()), encoding="utf-8")
 
 
 def _difference(found: Mapping[str, Any], wanted: Mapping[str, Any], place: str = "") -> str:

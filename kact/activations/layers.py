@@ -54,7 +54,7 @@ class ActivationLayer(keras.layers.Layer):
 
     def _bound_function(self, name: str) -> Callable[[Tensor], Tensor]:
         if ":" in name:
-            return own.own_function(name)
+            return partial(own.own_function(name), **self._options)
         return partial(functions.FUNCTIONS[name], **self._options)
 
     def call(self, inputs: Tensor) -> Tensor:

@@ -7,12 +7,15 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from kact.errors import KactError
 from kact.own_code import imported
+from kact.spec import parse_spec
 
 # Own functions that this process' own code asked for. A saved model may run these; another one's name in a file is not
 # enough, or opening a stranger's file could call any function of any installed package.
@@ -37,7 +40,7 @@ def was_asked_for(path: str) -> bool:
 
 
 def own_function(path: str) -> Callable[[Any], Any]:
-    """Import and return one's own activation: a function of one tensor that returns another of the same shape.
+    """Import and return one's own activation: a function of a tensor that returns another of the same shape.
 
     Args:
         path: `package.module:function`.
@@ -55,6 +58,33 @@ def own_function(path: str) -> Callable[[Any], Any]:
     return function
 
 
+def parameters_of(path: str) -> dict[str, float]:
+    """Return the parameters of one's own activation and their defaults: its arguments that have a number for one.
+
+    Args:
+        path: `package.module:function`.
+
+    Raises:
+        KactError: as `own_function`, or if it needs more than one argument.
+
+    Example:
+        >>> parameters_of("math:erf")
+        {}
+    """
+    try:
+        arguments = inspect.signature(own_function(path)).parameters.values()
+    except ValueError:  # of some functions written in C nothing is known
+        return {}
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    needed = [one for one in arguments if one.default is one.empty and one.kind in (*positional, one.KEYWORD_ONLY)]
+    if len(needed) > 1:
+        raise KactError(
+            f"The 'activation' {path!r} needs {len(needed)} arguments: {', '.join(one.name for one in needed)}.",
+            f"Give all but the tensor a default, such as `{needed[1].name}=1.0`.",
+        )
+    return {one.name: float(one.default) for one in arguments if _is_number(one.default)}
+
+
 def values_of(spec: str) -> list[float | None]:
     """Return what one's own activation makes of 33 numbers from -8 to 8, by which a run knows it again.
 
@@ -67,9 +97,10 @@ def values_of(spec: str) -> list[float | None]:
     Raises:
         KactError: if it cannot be applied to a tensor, or does not return one of the same shape.
     """
-    if ":" not in spec:
+    parsed = parse_spec(spec, "activation")
+    if not parsed.is_path:
         return []
-    function, refusal = own_function(spec), None
+    function, refusal = functools.partial(own_function(parsed.name), **dict(parsed.options)), None
     for shape in _SHAPES:
         try:
             once, twice = (_applied(spec, function, shape) for _ in range(2))
@@ -120,6 +151,10 @@ def _applied(spec: str, function: Callable[[Any], Any], shape: tuple[int, ...]) 
         )
     values = keras.ops.convert_to_numpy(found).astype(float).ravel().tolist()
     return [value if math.isfinite(value) else None for value in values]
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _is_function(value: object) -> bool:

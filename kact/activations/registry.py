@@ -207,7 +207,7 @@ def canonical_spec(spec: str) -> str:
     parsed = _parse(spec)
     if parsed.is_path:
         own.ask_for(parsed.name)
-        return parsed.name
+        return str(canonical(parsed, own.parameters_of(parsed.name), "activation"))
     record, _ = resolve(spec)
     return str(canonical(parsed, record.parameters, "activation"))
 
@@ -215,7 +215,7 @@ def canonical_spec(spec: str) -> str:
 def resolve(spec: str) -> tuple[Activation, dict[str, float]]:
     """Return the record that `spec` names and the value of each of its parameters.
 
-    One's own function gets a record made up for it; it is not imported.
+    One's own function gets a record made up for it, and what the spec gives; it is not imported.
 
     Raises:
         KactError: for a malformed spec, an unknown name or parameter, or a value out of range.
@@ -227,7 +227,8 @@ def resolve(spec: str) -> tuple[Activation, dict[str, float]]:
     """
     parsed = _parse(spec)
     if parsed.is_path:
-        return Activation(parsed.name, "your own function", parsed.name, HE), {}
+        given = {key: value for key, value in parsed.options if isinstance(value, int | float)}
+        return Activation(parsed.name, "your own function", parsed.name, HE), given
     record = ACTIVATIONS[parsed.name]
     parameters = cast("dict[str, float]", bind(parsed, record.parameters, "activation"))  # as the defaults are
     for key, value in parameters.items():

@@ -19,10 +19,11 @@ from typing import Any
 
 from kact import stats
 from kact.activations import own as own_activations
+from kact.reports.choices import at_edge
 from kact.reports.findings import Findings
 from kact.reports.material import Material
 from kact.reports.numbers import field, in_words, key, listing
-from kact.reports.tables import Table, at_edge
+from kact.reports.tables import Table
 from kact.runs.metrics import learned_nothing
 from kact.studies.row import ResultRow
 from kact.studies.study_file import study_names

@@ -16,10 +16,11 @@ import math
 import statistics
 from typing import Any
 
+from kact.reports.choices import at_edge
 from kact.reports.findings import Findings, findings
 from kact.reports.material import Cell, Material
 from kact.reports.numbers import field, in_words, key, listing
-from kact.reports.tables import Table, at_edge, comparisons
+from kact.reports.tables import Table, comparisons
 
 _RATE = "learning_rate"
 _FAMILY = "Read as the pairs above; Holm's correction is over these pairs alone, a family of its own."

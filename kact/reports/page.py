@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from kact.reports import answer, conditions, figures, interactive, own_rates, tables
+from kact.reports import answer, choices, conditions, figures, interactive, own_rates, tables
 from kact.reports.findings import Findings
 from kact.reports.illustration import Illustration
 from kact.reports.tables import Table
@@ -87,7 +87,7 @@ def compose(found: Findings) -> Page:
         scores=tables.scores(found),
         comparisons=tuple(tables.comparisons(found)),
         own_rates=own_rates.tables(found, own) if own is not None else (),
-        tuned=tables.tuned(material),
+        tuned=choices.tuned(material),
         over_tasks=tables.over_tasks(found),
         tuning=tuple(one for one in drawn if one.name.startswith("tuning")),
         figures=tuple(one for one in drawn if not one.name.startswith("tuning")),

@@ -17,9 +17,8 @@ import numpy as np
 from kact import stats
 from kact.reports.findings import Findings, Place
 from kact.reports.material import Cell, Material
-from kact.reports.numbers import NOTHING, Unit, field, in_words, key, numeric, probability
+from kact.reports.numbers import NOTHING, Unit, field, in_words, key, probability
 from kact.stats import Comparison
-from kact.wording import counted
 
 _EXTRA_SCORES = ("loss", "accuracy", "f1", "precision", "recall")
 _MOST_PAIRS = 15  # that are shown before the reader asks for more
@@ -140,39 +139,6 @@ def comparisons(found: Findings) -> list[Table]:
         return [Table("Differences, paired by seed", columns, (*first, *rest), headers, note)]
     tables = [Table("The best against each other one, paired by seed", columns, tuple(first), headers, note)]
     return [*tables, *([Table("All other pairs", columns, tuple(rest), headers, folded=True)] if rest else [])]
-
-
-def tuned(material: Material) -> Table | None:
-    """Return what was chosen on validation for each value; None where nothing was tuned."""
-    if not material.tuned:
-        return None
-    groups: dict[str, tuple[Any, ...]] = {}
-    for cell in material.cells():
-        values = (cell.value, *(cell.settings[name] for name in material.within))
-        groups.setdefault(key(values), values)
-    rows = []
-    for group, values in groups.items():
-        chosen = material.chosen.get(group)
-        settings = [in_words(chosen[name]) if chosen else "none could be chosen" for name in material.tuned]
-        edge = [name for name in material.tuned if chosen and at_edge(material.tuned[name], chosen[name])]
-        remark = f"at the edge of what was tried: {', '.join(map(field, edge))}" if edge else ""
-        rows.append((*map(in_words, values), *settings, remark))
-    chosen_names = [f"chosen {field(name)}" for name in material.tuned]
-    columns = (field(material.compare), *map(field, material.within), *chosen_names, "remark")
-    tried = [f"{field(name)} {', '.join(map(in_words, values))}" for name, values in material.tuned.items()]
-    length = f", in runs of {counted(material.tuned_epochs, 'epoch')}" if material.tuned_epochs else ""
-    note = (
-        f"Chosen by the validation score, with seeds that take no part in the comparison{length}."
-        f" Tried: {'; '.join(tried)}."
-    )
-    if any(row[-1] for row in rows):
-        note += " More values can be added to [tune] in the study's file: the same command runs what is missing."
-    return Table("Chosen on validation, before the comparison", columns, tuple(rows), 1 + len(material.within), note)
-
-
-def at_edge(candidates: Sequence[Any], chosen: Any) -> bool:
-    """Return whether the least or the largest of at least three numbers was chosen: a better one may lie beyond."""
-    return numeric(candidates) and len(candidates) > 2 and chosen in (min(candidates), max(candidates))
 
 
 def over_tasks(found: Findings) -> Table | None:
