@@ -117,11 +117,11 @@ def test_a_class_that_nobody_finds_again_is_refused():
 
 
 def test_it_is_found_in_the_folder_that_kact_is_started_in(tmp_path):
-    shutil.copy(Path(__file__).with_name("own_model.py"), tmp_path / "residual.py")
+    shutil.copy(Path(__file__).with_name("own_model.py"), tmp_path / "of_one_folder.py")
     script = Path(sys.executable).with_name("kact")
-    line = [script, "train", "--model", "residual:Residual", *QUICK]
+    line = [script, "train", "--model", "of_one_folder:Residual", *QUICK]
     done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     (path,) = (tmp_path / "runs").iterdir()
-    with pytest.raises(KactError, match="needs the module 'residual', which cannot be imported"):
+    with pytest.raises(KactError, match="needs the module 'of_one_folder', which cannot be imported"):
         Run.load(path)

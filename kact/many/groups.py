@@ -5,7 +5,6 @@ layers train faster, up to four times for small ones and no faster for large one
 one run after another; on CUDA, where nobody has measured, everything that can is stacked.
 
 >>> from kact.experiment import Experiment
-from kact.models import MLP
 >>> mlp = Experiment(model="mlp")
 >>> [len(group) for group in groups([mlp, mlp.replace(seed=1), mlp.replace(activation="tanh")])]
 [2, 1]
