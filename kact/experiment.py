@@ -130,10 +130,11 @@ class Experiment:
     @property
     def label(self) -> str:
         """A short name for files and tables: task, model, activation, hash and seed."""
-        task, activation = (
-            re.sub(r"[^\w.=-]+", "-", spec.replace("'", "")).strip("-") for spec in (self.task, self.activation)
+        task, model, activation = (
+            re.sub(r"[^\w.=-]+", "-", name.replace("'", "")).strip("-")
+            for name in (self.task, self.model.name, self.activation)
         )
-        return f"{task}-{self.model.name}-{activation}-{self.hash[:8]}-seed{self.seed}"
+        return f"{task}-{model}-{activation}-{self.hash[:8]}-seed{self.seed}"
 
     def replace(self, **changes: Any) -> Experiment:
         """Return a copy with some fields changed, checked again."""

@@ -146,6 +146,13 @@ def test_bad_input_is_one_or_two_lines_and_exit_code_2(flags, words, tmp_path, c
     assert not (tmp_path / "out").exists()
 
 
+def test_runs_with_a_model_of_ones_own_are_served_by_a_page_that_may_import_it(tmp_path, capsys):
+    line = ["--model", "tests.own_model:Residual", "--epochs", "1", "--train-examples", "200", "--trials", "1"]
+    assert main([*line, "--final-seeds", "2", "--out", str(tmp_path)]) == 0
+    (project,) = tmp_path.iterdir()
+    assert f'serve  make demo ARGS="--runs {project}/final --own-code"' in capsys.readouterr().out
+
+
 def test_a_project_of_another_search_is_refused(base, tmp_path, fake, capsys):
     assert tune(base, tmp_path / "a", "--trials", "2") == 0
     assert tune(base, tmp_path / "a", "--trials", "2", "--executions", "3") == 2

@@ -41,12 +41,14 @@ class Files:
         trials: the table of trials.
         page: the page.
         finals: the directory of the runs that were scored on test, for the demo.
+        own_code: whether those runs have an activation or a model of one's own.
     """
 
     best: Path
     trials: Path
     page: Path
     finals: Path
+    own_code: bool = False
 
     @property
     def train_command(self) -> str:
@@ -56,12 +58,14 @@ class Files:
     @property
     def serve_command(self) -> str:
         """The command that serves it in a web page."""
-        return f'make demo ARGS="--runs {self.finals}"'
+        return f'make demo ARGS="--runs {self.finals}{" --own-code" if self.own_code else ""}"'
 
 
 def write_report(plan: Plan, project: Path, trials: Sequence[Trial], final: Final) -> Files:
     """Write all files of a finished search and return where they are."""
-    files = Files(project / "best.toml", write_trials(plan, project, trials), project / "report.html", project / FINAL)
+    own = any(":" in f"{one.activation} {one.model.spec}" for one in (plan.base, final.chosen))
+    table = write_trials(plan, project, trials)
+    files = Files(project / "best.toml", table, project / "report.html", project / FINAL, own)
     with atomic(files.best) as temporary:
         temporary.write_text(sealed_toml(final.chosen.to_toml()), encoding="utf-8")
     with atomic(files.page) as temporary:
