@@ -17,6 +17,19 @@ class Residual(Model):
 
 
 @dataclass(frozen=True)
+class Stack(Model):
+    """As many dense layers as there are numbers."""
+
+    units: tuple[int, ...] = (8, 8)
+
+    def hidden(self, x, blocks):
+        x = blocks.flatten(x)
+        for number, units in enumerate(self.units):
+            x = blocks.hidden_dense(x, units, name=f"stacked{number}")
+        return x
+
+
+@dataclass(frozen=True)
 class Words(Tagger):
     """Each token by itself."""
 

@@ -19,7 +19,7 @@ from kact.runs import Run
 from kact.studies.study import Study
 from kact.train import run
 from tests import corpus
-from tests.own_model import Residual
+from tests.own_model import Residual, Stack
 from tests.studies import run_study
 
 pytestmark = pytest.mark.any_backend
@@ -50,6 +50,10 @@ def test_an_instance_and_its_path_are_one_experiment():
     assert Experiment.from_toml(by_path.to_toml()) == by_path
     assert Experiment(model=OWN).model == Residual()
     assert Experiment(model=OWN).batch_norm is False
+    listed = Experiment(model={"name": "tests.own_model:Stack", "units": [4, 6]})
+    assert (
+        listed == Experiment(model=Stack(units=(4, 6))) and len({listed, Experiment.from_toml(listed.to_toml())}) == 1
+    )
 
 
 def test_a_study_compares_in_it_and_over_its_sizes(tmp_path):

@@ -73,7 +73,7 @@ def make_model(model: Model | str | Mapping[str, Any]) -> Model:
         model = PRESETS[model].model.to_dict() if model in PRESETS else {"name": model}
     if not isinstance(model, Mapping) or not isinstance(model.get("name"), str):
         raise KactError.parameter("model", model, "a model, or a table with the `name` of one and its sizes")
-    sizes = {key: value for key, value in model.items() if key != "name"}
+    sizes = {key: tuple(value) if isinstance(value, list) else value for key, value in model.items() if key != "name"}
     kind = own_class(model["name"]) if ":" in model["name"] else MODELS[choose_model(model["name"])]
     known_settings(kind, sizes, f"model {kind.name}")
     return kind(**sizes)
