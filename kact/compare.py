@@ -26,7 +26,7 @@ from kact.studies import command as study_command
 from kact.studies.directory import differences
 from kact.studies.study import Study
 from kact.studies.study_file import load_study, to_toml
-from kact.studies.tune import Tune, seeds_of
+from kact.studies.tune import FIRST_SEED, Tune, seeds_of
 from kact.tasks import get_record
 
 _AROUND = (0.1, 0.3, 1.0, 3.0, 10.0)  # times the optimizer's own learning rate
@@ -57,6 +57,7 @@ def main(arguments: list[str]) -> int:
         learning_rates: Annotated[
             tuple[float, ...], Flag("what each is given to choose from; five around the optimizer's own unless said")
         ] = (),
+        tuning_seeds: Annotated[int, Flag("runs of each rate that it is chosen by; more where rates are near")] = 1,
         seeds: Annotated[int | None, Flag("of each; as few as can show a difference unless said")] = None,
         workers: Annotated[int | None, Flag("processes; as many as CPU cores unless said")] = None,
         out: Annotated[str, Flag("where the study goes", "FOLDER")] = "runs",
@@ -64,10 +65,10 @@ def main(arguments: list[str]) -> int:
         given = {} if config is None else read_config(config)
         said = {"task": task, "data": data, "model": model, "epochs": epochs, "train_examples": train_examples}
         given |= {name: value for name, value in said.items() if value is not None}
-        study = study_of(candidates, given, learning_rates, seeds)
+        study = study_of(candidates, given, learning_rates, seeds, tuning_seeds)
         folder = Path(out) / study.name
         file = folder.with_suffix(".toml")
-        if file.exists() and (changed := differences(load_study(file), study)):
+        if file.exists() and (changed := differences(load_study(file), study, added=False)):
             raise KactError(
                 f"'{file}' was changed since it was written: {changed[0]}.",
                 f"Run it as it is: kact study run {file} --out {folder}. Or delete it, to begin with this line.",
@@ -96,6 +97,7 @@ def study_of(
     given: Mapping[str, Any],
     learning_rates: Sequence[float] = (),
     seeds: int | None = None,
+    tuning_seeds: int = 1,
 ) -> Study:
     """Return the study that compares some activations.
 
@@ -104,6 +106,7 @@ def study_of(
         given: the experiment's other settings, as `Experiment.from_dict` takes them.
         learning_rates: what each chooses from; five around the experiment's own if empty.
         seeds: how many; as many as the sign-flip test needs for so many pairs if None.
+        tuning_seeds: how many, none of them compared, a rate is chosen by.
 
     Raises:
         KactError: for fewer than two, or a setting that cannot be used.
@@ -125,5 +128,5 @@ def study_of(
         seeds=seeds_of(stats.seeds_for_sign_flip(math.comb(len(specs), 2)) if seeds is None else seeds, "seeds"),
         base=base,
         grid={"activation": specs},
-        tune=Tune({"learning_rate": rates}),
+        tune=Tune({"learning_rate": rates}, seeds=seeds_of(tuning_seeds, "tuning_seeds", FIRST_SEED)),
     )

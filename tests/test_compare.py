@@ -38,6 +38,7 @@ def test_each_gets_its_learning_rate_and_as_many_seeds_as_a_difference_takes():
         (["relu", "msih"], ["Did you mean 'mish'?"]),
         (["relu", "mish", "--task", "mnits"], ["Did you mean 'mnist'?"]),
         (["relu", "mish", "--seeds", "0"], ["seeds", "at least 1"]),
+        (["relu", "mish", "--tuning-seeds", "0"], ["tuning_seeds", "at least 1"]),
         (["relu", "mish", "--learning-rates", "0"], ["learning_rate"]),
         (["relu", "mish", "--config", "none.toml"], ["none.toml"]),
     ],
@@ -68,12 +69,16 @@ def test_it_runs_reports_and_goes_on(tmp_path, capsys, monkeypatch):
     assert command.main(more) == 0
     assert "Comparing: 4 runs, 2 of them done already" in capsys.readouterr().out
     assert len(StudyDirectory(folder).rows()) == 8
+    assert command.main([*more, "--tuning-seeds", "2"]) == 0
+    assert "Tuning on validation: 8 runs, 4 of them done already" in capsys.readouterr().out
+    assert sum(row.stage == "tune" for row in StudyDirectory(folder).rows()) == 8
+    more += ["--tuning-seeds", "2"]
     file = folder.with_suffix(".toml")
     file.write_text(file.read_text().replace('"silu"', '"silu", "elu"'))
     assert command.main(more) == 2, "what was added by hand is not written over"
     assert "was changed" in (said := capsys.readouterr().err) and f"kact study run runs/{file.name}" in said
     assert command.main(["study", "run", f"runs/{file.name}", "--workers", "1", "--quiet"]) == 0
-    assert len(StudyDirectory(folder).rows()) == 12
+    assert len(StudyDirectory(folder).rows()) == 18
 
 
 def test_who_stops_it_is_told_the_same_line_again(tmp_path, monkeypatch):

@@ -23,7 +23,7 @@ from kact.studies.row import ResultRow
 if TYPE_CHECKING:
     from kact.studies.study import Study
 
-_FIRST_SEED = 1000  # a study's own seeds are counted from 0
+FIRST_SEED = 1000  # a study's own seeds are counted from 0
 
 Group = tuple[Any, ...]
 
@@ -41,13 +41,13 @@ class Tune:
     """
 
     grid: Mapping[str, Sequence[Any]]
-    seeds: tuple[int, ...] = (_FIRST_SEED,)
+    seeds: tuple[int, ...] = (FIRST_SEED,)
     within: tuple[str, ...] = ()
     epochs: int | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "grid", factor_values("tune", self.grid))
-        object.__setattr__(self, "seeds", seeds_of(self.seeds, "tune: seeds", _FIRST_SEED))
+        object.__setattr__(self, "seeds", seeds_of(self.seeds, "tune: seeds", FIRST_SEED))
         if not isinstance(self.within, list | tuple) or not all(isinstance(name, str) for name in self.within):
             raise KactError.parameter("tune: within", self.within, "a list of factors")
         object.__setattr__(self, "within", tuple(self.within))
