@@ -184,10 +184,15 @@ def _why(error: Exception) -> str:
     return "One of its files is missing or damaged."
 
 
-_OWN = "Its activation or its model is code of somebody's own, which cannot be imported from here."
+_OWN = "Its activation or its model is code of somebody's own, which is not here or has changed."
 _REASONS = {
     "needs the module": _OWN,
     "The module": _OWN,
+    "has no default": _OWN,
+    "must be the path of": _OWN,
+    " arguments: ": _OWN,
+    "cannot be applied": _OWN,
+    "computes something else": _OWN,
     "must be one of": "It uses a name that this page does not know, such as that of another version's model.",
     "is not finished": "Its training is not finished.",
     "holds no experiment.toml": "It has no description of its experiment.",

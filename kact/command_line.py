@@ -180,6 +180,12 @@ def _of_another_model(flag: str, kind: type[Model]) -> KactError | None:
 def _parameters(kind: type[Model], defaults: dict[str, Any]) -> list[flags.Parameter]:
     """Return all that a training takes: the experiment's settings, the model's sizes, the options."""
     said = {"model": str | None, "learning_rate": float | None}  # on a command line; a model object, a schedule are not
+    for field in dataclasses.fields(kind):
+        if field.name in {one.name for source in (Experiment, TrainOptions) for one in dataclasses.fields(source)}:
+            raise KactError(
+                f"The size {field.name!r} of the model {kind.name!r} is called as a setting of every training.",
+                f"Give it a name of its own, such as {kind.name.replace('-', '_')}_{field.name}.",
+            )
     parameters = [one for source in (Experiment, kind, TrainOptions) for one in flags.of_settings(source, defaults)]
     return [dataclasses.replace(one, hint=said.get(one.name, one.hint)) for one in parameters]
 

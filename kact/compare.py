@@ -68,9 +68,10 @@ def main(arguments: list[str]) -> int:
         study = study_of(candidates, given, learning_rates, seeds, tuning_seeds)
         folder = Path(out) / study.name
         file = folder.with_suffix(".toml")
-        if file.exists() and (changed := differences(load_study(file), study, added=False)):
+        if file.exists() and (there := load_study(file)).replace(seeds=study.seeds) != study:
+            changed = ": ".join(["", *differences(there, study)[:1]])
             raise KactError(
-                f"'{file}' was changed since it was written: {changed[0]}.",
+                f"'{file}' was changed since it was written{changed}.",
                 f"Run it as it is: kact study run {file} --out {folder}. Or delete it, to begin with this line.",
             )
         with explained(file):
@@ -118,7 +119,9 @@ def study_of(
     experiment = Experiment.from_dict(base)
     rates = list(learning_rates) or [float(f"{experiment.learning_rate * factor:.2g}") for factor in _AROUND]
     base.pop("learning_rate", None)
-    digest = hashlib.sha256(json.dumps([experiment.hash, specs, rates]).encode()).hexdigest()[:8]
+    tuning = seeds_of(tuning_seeds, "tuning_seeds", FIRST_SEED)
+    described = [experiment.hash, specs, rates, *([tuning] if tuning_seeds > 1 else [])]
+    digest = hashlib.sha256(json.dumps(described).encode()).hexdigest()[:8]
     task = get_record(experiment.task).name
     return Study(
         name=f"compare-{task}-{experiment.model.name}-{digest}",
@@ -128,5 +131,5 @@ def study_of(
         seeds=seeds_of(stats.seeds_for_sign_flip(math.comb(len(specs), 2)) if seeds is None else seeds, "seeds"),
         base=base,
         grid={"activation": specs},
-        tune=Tune({"learning_rate": rates}, seeds=seeds_of(tuning_seeds, "tuning_seeds", FIRST_SEED)),
+        tune=Tune({"learning_rate": rates}, seeds=tuning),
     )

@@ -183,10 +183,9 @@ def _annotated(parameter: Parameter, pairs: bool) -> Any:
 
 
 def _help(field: dataclasses.Field[Any]) -> str:
-    if not field.metadata:  # of a class of one's own, where nothing but a default need be said
-        return ""
-    allowed = ", ".join(field.metadata["choices"]) or range_in_words(field.metadata)
-    return str(field.metadata["help"]) + (f" [{allowed}]" if allowed else "")
+    about = field.metadata  # of a class of one's own it may be empty: nothing but a default need be said there
+    allowed = ", ".join(about.get("choices", ())) or range_in_words(about)
+    return f"{about.get('help', '')}{f' [{allowed}]' if allowed else ''}".strip()
 
 
 def _check(

@@ -83,6 +83,30 @@ def known_settings(settings: type, given: Mapping[str, Any], where: str) -> None
             raise KactError.parameter(where, key, "given settings among", choices=names)
 
 
+def frozen(value: Any) -> Any:
+    """Return a value of TOML or JSON with tuples in place of lists, so that nothing changes it.
+
+    Example:
+        >>> frozen([32, [1, 2]])
+        (32, (1, 2))
+    """
+    return tuple(frozen(one) for one in value) if isinstance(value, list | tuple) else value
+
+
+def thawed(value: Any) -> Any:
+    """Return a value as TOML and JSON have it: lists for tuples, plain tables.
+
+    Example:
+        >>> thawed((32, (1, 2)))
+        [32, [1, 2]]
+    """
+    if isinstance(value, list | tuple):
+        return [thawed(one) for one in value]
+    if isinstance(value, Mapping):
+        return {name: thawed(one) for name, one in value.items()}
+    return value
+
+
 def range_in_words(limits: Mapping[str, Any]) -> str:
     """Return the bounds of a setting as errors and `--help` say them, "" where there are none.
 
@@ -110,9 +134,9 @@ def _coerce(value: Any, hint: Any, argument: str, limits: Mapping[str, Any]) -> 
         return value
     if hint is str:
         if not isinstance(value, str):
-            raise KactError.parameter(argument, value, "a string", choices=limits["choices"])
-        if limits["choices"] and value not in limits["choices"]:
-            raise KactError.parameter(argument, value, "one of", choices=limits["choices"])
+            raise KactError.parameter(argument, value, "a string", choices=limits.get("choices", ()))
+        if limits.get("choices", ()) and value not in limits.get("choices", ()):
+            raise KactError.parameter(argument, value, "one of", choices=limits.get("choices", ()))
         return value
     if hint not in _NOUNS:  # a type that checks itself, such as a model
         return value

@@ -30,6 +30,36 @@ class Stack(Model):
 
 
 @dataclass(frozen=True)
+class Nested(Residual):
+    """Sizes of sizes, and one that may be left out."""
+
+    stages: tuple[tuple[int, int], ...] = ((4, 2), (6, 1))
+    extra: int | None = 8
+
+
+@dataclass(frozen=True)
+class Dropping(Residual):
+    """A size that is called as a setting of every training."""
+
+    dropout: float = 0.1
+
+
+@dataclass(frozen=True)
+class Named(Model):
+    """A name that was meant as a ClassVar."""
+
+    name: str = "named"
+
+
+@dataclass(frozen=True)
+class Refusing(Residual):
+    """What it thinks of its sizes."""
+
+    def __post_init__(self):
+        raise ValueError("no such width")
+
+
+@dataclass(frozen=True)
 class Words(Tagger):
     """Each token by itself."""
 

@@ -242,6 +242,18 @@ def test_a_function_of_ones_own_takes_its_numbers_as_parameters(tmp_path: Path) 
     )
 
 
+def test_a_whole_number_stays_whole_where_the_default_is() -> None:
+    powered = "tests.own_activation:powered"
+    assert (
+        canonical_spec(f"{powered}(order=3.0)") == canonical_spec(f"{powered}(by=1, order=3)") == f"{powered}(order=3)"
+    )
+    assert float(make(f"{powered}(order=3)")(keras.ops.array([2.0]))[0]) == 8.0
+    assert canonical_spec(f"{powered}(order=2)") == powered
+    assert (
+        activations.resolve(powered)[1] == {"order": 2, "by": 1.0} == dict(activations.resolve(powered)[0].parameters)
+    )
+
+
 @pytest.mark.parametrize(
     ("spec", "told"),
     [

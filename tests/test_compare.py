@@ -69,16 +69,14 @@ def test_it_runs_reports_and_goes_on(tmp_path, capsys, monkeypatch):
     assert command.main(more) == 0
     assert "Comparing: 4 runs, 2 of them done already" in capsys.readouterr().out
     assert len(StudyDirectory(folder).rows()) == 8
-    assert command.main([*more, "--tuning-seeds", "2"]) == 0
-    assert "Tuning on validation: 8 runs, 4 of them done already" in capsys.readouterr().out
-    assert sum(row.stage == "tune" for row in StudyDirectory(folder).rows()) == 8
-    more += ["--tuning-seeds", "2"]
+    two = study_of(["relu", "mish"], {}, tuning_seeds=2)
+    assert two.tune.seeds == (1000, 1001) and two.name != study_of(["relu", "mish"], {}).name
     file = folder.with_suffix(".toml")
     file.write_text(file.read_text().replace('"silu"', '"silu", "elu"'))
     assert command.main(more) == 2, "what was added by hand is not written over"
     assert "was changed" in (said := capsys.readouterr().err) and f"kact study run runs/{file.name}" in said
     assert command.main(["study", "run", f"runs/{file.name}", "--workers", "1", "--quiet"]) == 0
-    assert len(StudyDirectory(folder).rows()) == 18
+    assert len(StudyDirectory(folder).rows()) == 12
 
 
 def test_who_stops_it_is_told_the_same_line_again(tmp_path, monkeypatch):

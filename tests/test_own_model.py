@@ -19,7 +19,7 @@ from kact.runs import Run
 from kact.studies.study import Study
 from kact.train import run
 from tests import corpus
-from tests.own_model import Residual, Stack
+from tests.own_model import Nested, Residual, Stack
 from tests.studies import run_study
 
 pytestmark = pytest.mark.any_backend
@@ -56,6 +56,20 @@ def test_an_instance_and_its_path_are_one_experiment():
     )
 
 
+def test_sizes_of_sizes_come_back_from_a_file():
+    made = Experiment(model={"name": "tests.own_model:Nested", "stages": [[16, 2]]})
+    assert made.model.stages == ((16, 2),) and Experiment.from_toml(made.to_toml()) == made
+    assert made.hash == Experiment(model=Nested(stages=[[16, 2]])).hash
+    with pytest.raises(KactError, match="'extra' parameter must be a value, as None is not its default"):
+        Nested(extra=None)
+
+
+def test_a_class_of_a_script_is_refused(monkeypatch):
+    monkeypatch.setattr(Residual, "__module__", "__main__")
+    with pytest.raises(KactError, match="class Residual of the model is in a script or notebook"):
+        Experiment(model=Residual())
+
+
 def test_a_study_compares_in_it_and_over_its_sizes(tmp_path):
     study = Study(
         base={"model": OWN, "epochs": 1, "train_examples": 100},
@@ -84,7 +98,11 @@ def test_a_tagger_of_ones_own_goes_in_likewise(tmp_path):
     [
         ("Residul", ["has no 'Residul'", "Did you mean 'Residual'?"]),
         ("corpus", ["has no 'corpus'"]),
-        ("dataclass", ["must be the path of a class that is a kact.models.Model"]),
+        ("dataclass", ["must be the path of a class of your own that is a kact.models.Model"]),
+        ("Model", ["must be the path of a class of your own"]),
+        ("Dropping", ["'dropout'", "setting of every training", "dropping_dropout"]),
+        ("Named", ["'name'", "that every model has for something else"]),
+        ("Refusing", ["cannot be built: ValueError: no such width"]),
         ("Unset", ["'units'", "no default", "units: int = 64"]),
         ("Maps", ["(None, 8, 8, 1)", "(batch, units)", "blocks.flatten"]),
         ("Broken", ["cannot be built: ZeroDivisionError", "own_model.py, line"]),

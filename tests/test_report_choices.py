@@ -32,7 +32,12 @@ def test_the_next_best_is_beside_the_choice_with_its_score():
 
 
 def test_a_candidate_of_which_a_run_diverged_is_not_the_next_best():
-    table = chosen_table({0.1: [0.95, None], 0.01: [0.7], 0.001: [0.6]}, {"learning_rate": 0.01})
+    table = chosen_table({0.1: [0.95, None], 0.01: [0.7, 0.7], 0.001: [0.6, 0.6]}, {"learning_rate": 0.01})
+    assert table.rows == (("elu", "0.01", "70.00", "0.001: 60.00", ""),)
+
+
+def test_one_that_has_runs_still_to_come_is_not_either():
+    table = chosen_table({0.1: [0.95], 0.01: [0.7, 0.7], 0.001: [0.6, 0.6]}, {"learning_rate": 0.01})
     assert table.rows == (("elu", "0.01", "70.00", "0.001: 60.00", ""),)
 
 

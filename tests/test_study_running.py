@@ -109,6 +109,21 @@ def test_values_are_added_to_what_is_there(tmp_path):
         run_study(wider, out)
 
 
+def test_while_a_rate_is_chosen_anew_no_run_counts_twice(tmp_path):
+    study, out = small_study(tmp_path, seeds=1, tune=True), tmp_path / "out"
+
+    def by_rate(job):
+        return None if job.prepare else trained(job.experiment, job.experiment.learning_rate)
+
+    run_study(study, out, PoolHere(by_rate))
+    run_study(study.replace(tune=Tune({"learning_rate": [0.1, 0.01, 0.001]})), out, PoolHere(by_rate))
+    longer = study.replace(tune=Tune({"learning_rate": [0.1, 0.01, 0.001]}, seeds=(1000, 1001)))
+    with StudyDirectory(out).opened(longer):
+        rows = [row for row in StudyDirectory(out).rows() if row.stage == "compare"]
+    assert len(StudyDirectory(out).table.rows("compare")) == 4 and len(rows) == 2
+    assert {row.experiment["learning_rate"] for row in rows} == {0.1}
+
+
 def test_rows_are_added_to_a_zip_and_no_column(tmp_path):
     def zipped(**group):
         return Study(base={"task": "digits", "epochs": 1}, zips=[group], compare="dropout")

@@ -167,8 +167,10 @@ def test_more_trials_are_added_to_those_that_are_there(base, tmp_path, fake, cap
     assert tune(base, tmp_path / "b", "--trials", "4") == 0
     assert rows_of(tmp_path / "b") == rows_of(tmp_path / "a"), "as if it had been four from the beginning"
     assert made > 0 and "4 trials: 4 finished" in capsys.readouterr().out
+    assert tune(base, tmp_path / "a", "--trials", "11") == 0
+    assert [int(row["trial"]) for row in rows_of(tmp_path / "a")] == list(range(11)), "in order, whatever their digits"
     assert tune(base, tmp_path / "a", "--trials", "3") == 2
-    assert "holds a search of 4 trials" in capsys.readouterr().err
+    assert "holds a search of 11 trials" in capsys.readouterr().err
 
 
 def test_a_port_in_use_is_told(base, tmp_path, capsys):

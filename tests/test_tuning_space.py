@@ -221,6 +221,8 @@ def test_a_search_of_more_trials_goes_on_in_the_same_directory(tmp_path):
     claim(small_plan("hyperband", 4), tmp_path / "hyperband")
     with pytest.raises(KactError, match="another search: its trials is 4, and this one's 5"):
         claim(small_plan("hyperband", 5), tmp_path / "hyperband")
+    with pytest.raises(KactError, match="another search: its trials is 6, and this one's 8"):
+        claim(small_plan("random", 8), tmp_path / "random", grow=False)
     assert small_plan("hyperband", 4).label != small_plan("hyperband", 5).label
 
 

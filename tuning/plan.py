@@ -195,8 +195,13 @@ def hyperband_rungs(epochs: int) -> list[tuple[int, int]]:
     return rungs
 
 
-def claim(plan: Plan, project: Path) -> None:
+def claim(plan: Plan, project: Path, grow: bool = True) -> None:
     """Make a directory this plan's, or see that it is; a plan of more trials goes on with a search of fewer.
+
+    Args:
+        plan: of the search.
+        project: the directory.
+        grow: whether it may become one of more trials; not by a worker.
 
     Raises:
         KactError: if it holds another search, or one of more trials, or something else.
@@ -223,7 +228,7 @@ def claim(plan: Plan, project: Path) -> None:
         ) from None
     wanted = tomllib.loads(plan.to_toml())
     count, more = found.get("trials", math.inf), wanted.get("trials", math.inf)
-    if plan.grows and {**found, "trials": 0} == {**wanted, "trials": 0}:
+    if grow and plan.grows and {**found, "trials": 0} == {**wanted, "trials": 0}:
         if more > count:
             _write(plan, file)
         elif more < count:

@@ -163,7 +163,14 @@ def load_trials(search: Path) -> list[Trial]:
     Raises:
         KactError: for one that is damaged.
     """
-    return [Trial.load(file.parent) for file in sorted(search.glob(f"trial_*/{FILE}"))]
+    folders = [file.parent for file in search.glob(f"trial_*/{FILE}")]
+    return [Trial.load(folder) for folder in sorted(folders, key=_number)]
+
+
+def _number(folder: Path) -> tuple[int, str]:
+    """Return a trial's number: a search that goes on with one of fewer than ten writes it with more digits."""
+    name = folder.name.removeprefix("trial_")
+    return int(name) if name.isdecimal() else 0, name
 
 
 def best(trials: Iterable[Trial], monitor: str) -> Trial | None:

@@ -119,7 +119,7 @@ def play(part: str, plan: Plan, project: Path, device: str, child: bool, again: 
         spare_tensorflow()
         if not child:
             await_chief(project / PLAN_FILE)
-            claim(plan, project)
+            claim(plan, project, grow=False)
         Tuner(plan, place, tell=None if child else lambda trial: print(told(trial, plan.monitor), flush=True)).search()
         return 0
     with contextlib.nullcontext() if child else working_in(project):

@@ -15,7 +15,7 @@ from typing import Any
 
 from kact.errors import KactError
 from kact.own_code import imported
-from kact.spec import parse_spec
+from kact.spec import Spec, canonical, parse_spec
 
 # Own functions that this process' own code asked for. A saved model may run these; another one's name in a file is not
 # enough, or opening a stranger's file could call any function of any installed package.
@@ -58,7 +58,7 @@ def own_function(path: str) -> Callable[[Any], Any]:
     return function
 
 
-def parameters_of(path: str) -> dict[str, float]:
+def parameters_of(path: str) -> dict[str, int | float]:
     """Return the parameters of one's own activation and their defaults: its arguments that have a number for one.
 
     Args:
@@ -82,7 +82,28 @@ def parameters_of(path: str) -> dict[str, float]:
             f"The 'activation' {path!r} needs {len(needed)} arguments: {', '.join(one.name for one in needed)}.",
             f"Give all but the tensor a default, such as `{needed[1].name}=1.0`.",
         )
-    return {one.name: float(one.default) for one in arguments if _is_number(one.default)}
+    named = [one for one in arguments if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
+    return {one.name: one.default for one in named if _is_number(one.default)}
+
+
+def canonical_own(spec: Spec) -> Spec:
+    """Return the one spelling of one's own activation: defaults left out, whole numbers whole where the default is.
+
+    Raises:
+        KactError: as `parameters_of`, or for a parameter that it has not.
+
+    Example:
+        >>> str(canonical_own(Spec("math:erf")))
+        'math:erf'
+    """
+    defaults = parameters_of(spec.name)
+    found = canonical(spec, {name: float(value) for name, value in defaults.items()}, "activation")
+    whole = {name for name, value in defaults.items() if isinstance(value, int)}
+    options = [
+        (name, int(value) if name in whole and isinstance(value, float) and value.is_integer() else value)
+        for name, value in found.options
+    ]
+    return Spec(found.name, tuple(options))
 
 
 def values_of(spec: str) -> list[float | None]:

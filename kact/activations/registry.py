@@ -1,7 +1,8 @@
 """The table of activation functions: what each computes, whose it is, what it takes, which initial weights suit it.
 
-A spec is `name`, `name(key=number, ...)`, or `package.module:function` for one's own. Reading the table or checking a
-spec imports no deep-learning library; only `make` does. The code in `keras.ops` is in `kact.activations.functions`.
+A spec is `name` or, for one's own, `package.module:function`, either with `(key=number, ...)`. Reading the table or
+checking a spec imports no deep-learning library; only `make` does. The code in `keras.ops` is in
+`kact.activations.functions`.
 
 >>> canonical_spec("swish"), canonical_spec("leakyrelu(negative_slope=0.01)"), canonical_spec("elu( alpha=2 )")
 ('silu', 'leaky_relu', 'elu(alpha=2.0)')
@@ -207,7 +208,7 @@ def canonical_spec(spec: str) -> str:
     parsed = _parse(spec)
     if parsed.is_path:
         own.ask_for(parsed.name)
-        return str(canonical(parsed, own.parameters_of(parsed.name), "activation"))
+        return str(own.canonical_own(parsed))
     record, _ = resolve(spec)
     return str(canonical(parsed, record.parameters, "activation"))
 
@@ -215,7 +216,7 @@ def canonical_spec(spec: str) -> str:
 def resolve(spec: str) -> tuple[Activation, dict[str, float]]:
     """Return the record that `spec` names and the value of each of its parameters.
 
-    One's own function gets a record made up for it, and what the spec gives; it is not imported.
+    One's own function gets a record made up for it; it is not imported here, and its defaults are known once it was.
 
     Raises:
         KactError: for a malformed spec, an unknown name or parameter, or a value out of range.
@@ -228,7 +229,8 @@ def resolve(spec: str) -> tuple[Activation, dict[str, float]]:
     parsed = _parse(spec)
     if parsed.is_path:
         given = {key: value for key, value in parsed.options if isinstance(value, int | float)}
-        return Activation(parsed.name, "your own function", parsed.name, HE), given
+        defaults = own.parameters_of(parsed.name) if own.was_asked_for(parsed.name) else {}
+        return Activation(parsed.name, "your own function", parsed.name, HE, defaults), {**defaults, **given}
     record = ACTIVATIONS[parsed.name]
     parameters = cast("dict[str, float]", bind(parsed, record.parameters, "activation"))  # as the defaults are
     for key, value in parameters.items():

@@ -23,7 +23,7 @@ from kact.models.presets import PRESETS
 from kact.models.strided_cnn import StridedCNN
 from kact.models.tagger import Tagger, build_tagger
 from kact.models.window_tagger import WindowTagger
-from kact.settings import known_settings
+from kact.settings import frozen, known_settings
 from kact.spec import choose
 
 if TYPE_CHECKING:
@@ -73,10 +73,11 @@ def make_model(model: Model | str | Mapping[str, Any]) -> Model:
         model = PRESETS[model].model.to_dict() if model in PRESETS else {"name": model}
     if not isinstance(model, Mapping) or not isinstance(model.get("name"), str):
         raise KactError.parameter("model", model, "a model, or a table with the `name` of one and its sizes")
-    sizes = {key: tuple(value) if isinstance(value, list) else value for key, value in model.items() if key != "name"}
+    sizes = {key: frozen(value) for key, value in model.items() if key != "name"}
     kind = own_class(model["name"]) if ":" in model["name"] else MODELS[choose_model(model["name"])]
     known_settings(kind, sizes, f"model {kind.name}")
-    return kind(**sizes)
+    with failing_as_own(model["name"]):
+        return kind(**sizes)
 
 
 def habitual_batch_norm(model: Model | str | Mapping[str, Any]) -> bool:
@@ -117,7 +118,7 @@ def build_model(
     The normalisation is a layer of the model, so a saved file takes images as they are stored.
 
     Args:
-        model: an instance, a name of `MODELS`, or a mapping of `name` and sizes.
+        model: an instance, or a name or a mapping that `make_model` takes.
         input_shape: `(height, width, channels)`, on every backend.
         classes: number of labels.
         activation: an activation spec; every hidden non-linearity of the model is a fresh instance of it.
@@ -146,7 +147,7 @@ def build_model(
         scale = [1 / value for value in std]
         offset = [-centre / value for centre, value in zip(mean, std, strict=True)]
         x = keras.layers.Rescaling(scale, offset, name="normalize")(x)
-    with failing_as_own(sizes):
+    with failing_as_own(sizes.spec):
         x = checked_features(sizes, sizes.hidden(x, blocks), "(batch, units)")
     outputs = blocks.logits(x, classes)
     return keras.Model(inputs, outputs, name=sizes.name)

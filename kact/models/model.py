@@ -6,7 +6,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from kact.settings import check_settings
+from kact.errors import KactError
+from kact.settings import check_settings, frozen, thawed
 
 if TYPE_CHECKING:
     import keras
@@ -37,7 +38,12 @@ class Model:
             cls.name = cls.__name__.lower()
 
     def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            object.__setattr__(self, field.name, frozen(getattr(self, field.name)))
         check_settings(self)
+        for field in dataclasses.fields(self):
+            if getattr(self, field.name) is None and field.default is not None:  # files leave None out
+                raise KactError.parameter(field.name, None, "a value, as None is not its default")
 
     @property
     def spec(self) -> str:
@@ -60,5 +66,4 @@ class Model:
     def to_dict(self) -> dict[str, Any]:
         """Return what the model is called and its sizes as plain values, without those that are None."""
         sizes = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        plain = {key: list(value) if isinstance(value, tuple) else value for key, value in sizes.items()}
-        return {"name": self.spec, **{key: value for key, value in plain.items() if value is not None}}
+        return {"name": self.spec, **{key: thawed(value) for key, value in sizes.items() if value is not None}}

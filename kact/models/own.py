@@ -1,12 +1,10 @@
-"""Models of one's own, `package.module:Class`: imported where an experiment names them.
-
->>> own_class("kact.models.mlp:MLP").__name__
-'MLP'
-"""
+"""Models of one's own, `package.module:Class`: imported where an experiment names them."""
 
 from __future__ import annotations
 
 import dataclasses
+import re
+import typing
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -25,13 +23,25 @@ def own_class(path: str) -> type[Model]:
     Raises:
         KactError: if the module or the class is not there, or it is no such class.
     """
-    kind: type[Model] = imported(path, "model", _is_model, "a class that is a kact.models.Model")
+    kind: type[Model] = imported(path, "model", _is_own, "a class of your own that is a kact.models.Model")
+    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", kind.name):
+        raise KactError(
+            f"The 'model' {path!r} is called {kind.name!r}.",
+            "Give its class a `name` of letters, digits, '_', '-' and '.'.",
+        )
     for field in dataclasses.fields(kind):
+        if hasattr(Model, field.name) or field.name == "name":
+            raise KactError(
+                f"The size {field.name!r} of the 'model' {path!r} has a name that every model has for something else.",
+                "Give it another; what is no size of the network is a ClassVar.",
+            )
         if field.default is dataclasses.MISSING:
             raise KactError(
                 f"The size {field.name!r} of the 'model' {path!r} has no default.",
                 f"Give it one: `{field.name}: int = 64`, or a tuple for several numbers.",
             )
+    with failing_as_own(path):
+        typing.get_type_hints(kind)
     return kind
 
 
@@ -46,7 +56,12 @@ def check_found_again(model: Model) -> None:
             f"The class {type(model).__name__} of the model is defined inside a function, where nobody finds it again.",
             "Define it at the top level of its module.",
         )
-    if ":" not in model.spec or imported(model.spec, "model", _is_model, "a class") is type(model):
+    if model.spec.startswith("__main__:"):
+        raise KactError(
+            f"The class {type(model).__name__} of the model is in a script or notebook, where nobody finds it again.",
+            "Put it in a file of its own and import it from there.",
+        )
+    if ":" not in model.spec or own_class(model.spec) is type(model):
         return
     raise KactError(
         f"The 'model' {model.spec!r} is not the class that its module has under this name.",
@@ -55,8 +70,11 @@ def check_found_again(model: Model) -> None:
 
 
 @contextmanager
-def failing_as_own(model: Model) -> Iterator[None]:
-    """Turn what goes wrong in the `hidden` of a class of one's own into an error that says where.
+def failing_as_own(spec: str) -> Iterator[None]:
+    """Turn what goes wrong in a class of one's own into an error that says where.
+
+    Args:
+        spec: what the model is called.
 
     Raises:
         KactError: in place of whatever the block raises, if the class is one's own.
@@ -66,9 +84,9 @@ def failing_as_own(model: Model) -> Iterator[None]:
     except KactError:
         raise
     except Exception as error:  # of whatever kind: it is somebody's own code
-        if ":" not in model.spec:
+        if ":" not in spec:
             raise
-        raise KactError(f"The 'model' {model.spec!r} cannot be built: {said(error)}.", "Mend it there.") from error
+        raise KactError(f"The 'model' {spec!r} cannot be built: {said(error)}.", "Mend it there.") from error
 
 
 def checked_features(model: Model, found: Any, axes: str) -> Any:
@@ -92,5 +110,5 @@ def checked_features(model: Model, found: Any, axes: str) -> Any:
     return found
 
 
-def _is_model(value: object) -> bool:
-    return isinstance(value, type) and issubclass(value, Model)
+def _is_own(value: object) -> bool:
+    return isinstance(value, type) and issubclass(value, Model) and not value.__module__.startswith("kact.models.")

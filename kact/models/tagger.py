@@ -153,10 +153,11 @@ def build_tagger(
         for name, feature in features.items()
     }
     mask = ops.not_equal(inputs["word"], 0)  # (batch, time)
-    parts = model.embed(inputs, features, blocks)
+    with failing_as_own(model.spec):
+        parts = model.embed(inputs, features, blocks)
     x = keras.layers.Concatenate(name="token")(parts)  # (batch, time, width)
     x = x * ops.expand_dims(ops.cast(mask, x.dtype), -1)
-    with failing_as_own(model):
+    with failing_as_own(model.spec):
         x = checked_features(model, model.hidden(x, blocks, mask), "(batch, time, units)")
     outputs = blocks.logits(x, tags)
     return keras.Model(inputs, outputs, name=model.name)

@@ -67,10 +67,10 @@ def _scores(material: Material, values: tuple[Any, ...]) -> dict[str, tuple[str,
             candidate = tuple(row.cell.get(name) for name in material.tuned)
             score = row.score("validation", _monitor(material)) if row.status == "finished" else None
             found.setdefault(key(candidate), (", ".join(map(in_words, candidate)), []))[1].append(score)
-    means = {}
+    means, most = {}, max((len(scores) for _, scores in found.values()), default=0)
     for name, (words, scores) in found.items():
         whole = [one for one in scores if one is not None]
-        if len(whole) == len(scores):
+        if len(whole) == most:  # of a study under way some runs are still to come
             means[name] = words, statistics.fmean(whole)
     return means
 

@@ -17,9 +17,9 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from kact.errors import KactError
+from kact.settings import thawed
 from kact.storage.files import atomic, explained, held
 from kact.storage.seals import sealed_toml
-from kact.studies.factors import thawed
 from kact.studies.results import ResultsTable
 from kact.studies.row import ResultRow
 from kact.studies.study import Study
@@ -95,7 +95,14 @@ class StudyDirectory:
             settings = wanted.get(frozenset(row.cell.items()))
             return row.stage == "tune" or settings in (None, {name: row.experiment.get(name) for name in tuned})
 
-        return [row for row in rows if fits(row)]
+        fitting = [row for row in rows if fits(row)]
+        newest: dict[
+            tuple[Any, ...], ResultRow
+        ] = {}  # where nothing is chosen yet, there may be rows of earlier choices
+        for row in sorted(fitting, key=lambda row: row.finished_at):
+            newest[row.stage, frozenset(row.cell.items()), row.seed] = row
+        kept = {id(row) for row in newest.values()}
+        return [row for row in fitting if id(row) in kept]
 
     @contextlib.contextmanager
     def opened(self, study: Study) -> Iterator[None]:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kact.errors import KactError
+from kact.settings import frozen, thawed
 
 
 def factor_values(where: str, given: Mapping[str, Any], together: bool = False) -> dict[str, tuple[Any, ...]]:
@@ -51,30 +52,6 @@ def check_table(where: str, given: object) -> None:
     """Raise unless `given` is a table, names to values."""
     if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
         raise KactError.parameter(where, given, "a table")
-
-
-def frozen(value: Any) -> Any:
-    """Return a value of TOML or JSON with tuples in place of lists, so that nothing changes it.
-
-    Example:
-        >>> frozen([32, [1, 2]])
-        (32, (1, 2))
-    """
-    return tuple(frozen(one) for one in value) if isinstance(value, list | tuple) else value
-
-
-def thawed(value: Any) -> Any:
-    """Return a value as TOML and JSON have it: lists for tuples, plain tables.
-
-    Example:
-        >>> thawed((32, (1, 2)))
-        [32, [1, 2]]
-    """
-    if isinstance(value, list | tuple):
-        return [thawed(one) for one in value]
-    if isinstance(value, Mapping):
-        return {name: thawed(one) for name, one in value.items()}
-    return value
 
 
 def in_words(cell: Mapping[str, Any]) -> str:

@@ -13,8 +13,8 @@ from typing import Any
 
 from kact.errors import KactError
 from kact.runs.history import write_rows
+from kact.settings import thawed
 from kact.storage.files import atomic
-from kact.studies.factors import thawed
 from kact.studies.row import ResultRow
 from kact.studies.study import SCORES
 

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from kact.errors import KactError
-from kact.studies.factors import frozen
+from kact.settings import frozen
 from kact.studies.row import ResultRow, row_fault
 
 VERSION = 2

@@ -17,8 +17,8 @@ from kact.activations import own as own_activations
 from kact.errors import KactError
 from kact.experiment import Experiment
 from kact.runs import RunDirectory, changed_activation, changed_data, own_data_of
+from kact.settings import frozen
 from kact.studies.directory import StudyDirectory
-from kact.studies.factors import frozen
 from kact.studies.job import Job, Outcome
 from kact.studies.row import STAGES, ResultRow
 from kact.studies.shard import Shard

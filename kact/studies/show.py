@@ -6,8 +6,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from kact.settings import thawed
 from kact.stats import seeds_for_sign_flip
-from kact.studies.factors import in_words, thawed
+from kact.studies.factors import in_words
 from kact.studies.probe import StudyCost
 from kact.studies.study import Study
 from kact.wording import counted, duration

@@ -18,9 +18,9 @@ from typing import Any
 from kact.errors import KactError
 from kact.experiment import Experiment, default_model
 from kact.models import habitual_batch_norm, make_model
-from kact.settings import check_settings, setting
+from kact.settings import check_settings, frozen, setting
 from kact.spec import choose
-from kact.studies.factors import check_table, factor_values, frozen, in_words
+from kact.studies.factors import check_table, factor_values, in_words
 from kact.studies.row import STAGES
 from kact.studies.tune import Group, Tune, seeds_of
 

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from kact.errors import KactError, nearest, shown
+from kact.settings import thawed
 from kact.storage.seals import check_toml
-from kact.studies.factors import check_table, thawed
+from kact.studies.factors import check_table
 from kact.studies.study import Study
 from kact.studies.tune import Tune
 

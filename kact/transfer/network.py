@@ -18,6 +18,7 @@ from kact import activations
 from kact.errors import KactError
 from kact.experiment import Experiment
 from kact.models import MLP, Model, build_model
+from kact.models.own import checked_features, failing_as_own
 from kact.tasks import Task
 from kact.transfer.backbones import Backbone, load_backbone
 
@@ -93,7 +94,9 @@ def build_on(
             prefix = f"head_{prefix}"
         spec = activations.canonical_spec(activation)
         blocks = HeadBlocks(spec, batch_norm, dropout, initializer, seed, prefix)
-        outputs = blocks.logits(model.hidden(network.outputs[0], blocks), classes)
+        with failing_as_own(model.spec):
+            features = checked_features(model, model.hidden(network.outputs[0], blocks), "(batch, units)")
+        outputs = blocks.logits(features, classes)
         built, kept = keras.Model(network.inputs[0], outputs, name="transfer"), network.layers
     else:
         mean, std = _normalisation(backbone)
