@@ -244,3 +244,17 @@ def test_values_that_read_alike_are_refused():
     made = Material("made", tuple(rows), {"batch_norm": (True, "yes")}, compare="batch_norm")
     with pytest.raises(KactError, match="read alike"):
         findings(made)
+
+
+@pytest.mark.parametrize(
+    ("size", "keep", "task", "told"),
+    [(64, "last", {"input_shape": [8, 8, 1]}, True), (64, "best", {"input_shape": [8, 8, 1]}, False),
+     (50, "last", {"input_shape": [8, 8, 1]}, False), (64, "last", {}, False)],
+)  # fmt: skip
+def test_a_small_last_step_right_before_the_scores_is_told(size, keep, task, told):
+    rows = made_rows({"relu": 0.9, "elu": 0.91}, settings={"batch_size": size, "keep": keep})
+    for row in rows:
+        row.metrics["train"]["examples"] = 15 * 64 + 8
+        row.metrics["task"] = task
+    said = [line for line in limits(findings(material(rows))) if "the last step of an epoch sees 8 examples" in line]
+    assert len(said) == told and all(line.startswith("At batch size 64 ") for line in said)

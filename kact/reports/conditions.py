@@ -192,6 +192,7 @@ def _data(material: Material) -> Iterator[str]:
         )
     yield from _changed_data(material)
     yield from _changed_activations(material)
+    yield from _small_last_steps(material)
     if any(task.startswith("twitter_pos") for task in tasks):
         known = sorted({name for one in origins for name in one.get("resources") or {}})
         beside = f" (known beforehand: {', '.join(known)})" if known else ""
@@ -226,6 +227,23 @@ def _changed_activations(material: Material) -> Iterator[str]:
                     " for several functions here, and their runs tell nothing together."
                 )
                 return
+
+
+def _small_last_steps(material: Material) -> Iterator[str]:
+    """Yield each batch size that leaves few examples for the step right before the weights that are scored."""
+    seen: dict[int, int] = {}
+    for row in material.compared:
+        metrics, size = row.metrics or {}, row.experiment.get("batch_size")
+        examples = (metrics.get("train") or {}).get("examples")
+        images = (metrics.get("task") or {}).get("input_shape")  # sentences are counted in tokens
+        if images and size and examples and row.experiment.get("keep") == "last" and 0 < examples % size <= size / 4:
+            seen[size] = examples % size
+    for size, left in sorted(seen.items()):
+        yield (
+            f"At batch size {size} the last step of an epoch sees {counted(left, 'example')}, and the weights that are"
+            " scored are those behind it: at a large learning rate its noise is in the scores. Whole batches, by"
+            " another batch size or `train_examples`, have none of it."
+        )
 
 
 def _commit() -> str | None:
