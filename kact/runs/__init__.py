@@ -1,4 +1,4 @@
-"""A run on disk: its `directory`, the `history` of its epochs, the `metrics` it ends with, the `checkpoint` it goes on from.
+"""A run on disk: its `directory`, `history` by epoch, the `metrics` of its end, the `checkpoint` it goes on from.
 
 Importing this loads no deep-learning library.
 """

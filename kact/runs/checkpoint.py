@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 
 from kact.errors import KactError
-from kact.storage.files import DAMAGED_ARRAYS, atomic
 from kact.runs.history import Row
+from kact.storage.files import DAMAGED_ARRAYS, atomic
 from kact.storage.structure import fault
 
 _DIGEST_BYTES = 32

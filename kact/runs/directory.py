@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from kact.activations import own as own_activations
-from kact.runs.checkpoint import Checkpoint
 from kact.errors import KactError
 from kact.experiment import Experiment
-from kact.storage.files import atomic, explained, held, sha256
+from kact.runs.checkpoint import Checkpoint
 from kact.runs.history import Row, read_rows
 from kact.runs.metrics import check_metrics
+from kact.storage.files import atomic, explained, held, sha256
 from kact.storage.seals import read_json, sealed_json
 from kact.tasks import TaggedData, TaskData, get_record, load_task
 
