@@ -94,6 +94,11 @@ def trained(experiment, accuracy=0.5):
     return Outcome("finished", {"validation": scores, "test": scores}, [{"epoch": 1, "train_loss": 1.0}])
 
 
+def pretend(job):
+    """Do a job without training anything."""
+    return None if job.prepare else trained(job.experiment)
+
+
 def results(rows):
     """Return what must be the same however a study came to its end, by stage, hash and seed."""
     found = {}

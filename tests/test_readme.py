@@ -32,7 +32,7 @@ NOT_RUN = {
     r"--device cuda|--gpu": "needs a GPU",
     r"--cluster": "needs a cluster",
     r"KERAS_BACKEND=(jax|tensorflow)": "needs another backend",
-    r"--shard|study merge": "two more studies: test_study_running.py merges parts",
+    r"--shard|study merge": "two more studies: test_study_merge.py merges parts",
     r"^demo": "serves until it is stopped: test_demo_server.py starts it",
     r"^tuning": "a search takes half a minute: test_tuning_command.py runs one",
 }

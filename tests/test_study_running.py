@@ -1,10 +1,7 @@
 """Running a study: what is missing and nothing twice, whatever goes wrong on the way."""
 
-import contextlib
-import dataclasses
 import errno
 import shutil
-import sqlite3
 
 import pytest
 
@@ -16,17 +13,11 @@ from kact.studies import job as jobs
 from kact.studies.console import StudyConsole
 from kact.studies.directory import StudyDirectory
 from kact.studies.job import Job, Outcome
-from kact.studies.merge import merge_studies
-from kact.studies.shard import Shard
 from kact.studies.study import Study
 from kact.studies.tune import Tune
-from tests.studies import Notes, PoolHere, results, run_study, small_study, trained
+from tests.studies import Notes, PoolHere, pretend, results, run_study, small_study, trained
 
 pytestmark = pytest.mark.any_backend
-
-
-def pretend(job):
-    return None if job.prepare else trained(job.experiment)
 
 
 def test_a_study_tunes_compares_and_is_not_run_again(tmp_path):
@@ -77,114 +68,6 @@ def test_a_run_whose_directory_is_gone_keeps_its_row(tmp_path):
     shutil.rmtree(tmp_path / "out" / "runs")
     pool = PoolHere()
     assert run_study(study, tmp_path / "out", pool) == rows and pool.done == []
-
-
-def test_more_seeds_are_added_to_what_is_there(tmp_path):
-    pool = PoolHere(pretend)
-    run_study(small_study(tmp_path, seeds=2), tmp_path / "out", pool)
-    assert len(run_study(small_study(tmp_path, seeds=3), tmp_path / "out", pool)) == 6
-    assert len(pool.done) == 6 and StudyDirectory(tmp_path / "out").study().seeds == (0, 1, 2)
-
-
-def test_values_are_added_to_what_is_there(tmp_path):
-    """A rate at the edge of what was tried is looked beyond, an activation more is compared: only what is new runs."""
-    study, out = small_study(tmp_path, seeds=1, tune=True), tmp_path / "out"
-
-    def by_rate(job):
-        return None if job.prepare else trained(job.experiment, job.experiment.learning_rate)
-
-    assert len(run_study(study, out, PoolHere(by_rate))) == 6
-    wider = study.replace(tune=Tune({"learning_rate": [0.1, 0.01, 0.001]}))
-    pool = PoolHere(by_rate)
-    run_study(wider, out, pool)
-    assert [experiment.learning_rate for experiment in pool.done] == [0.1] * 4, "tuned with it, then compared at it"
-    rows = StudyDirectory(out).rows()
-    assert {row.experiment["learning_rate"] for row in rows if row.stage == "compare"} == {0.1}
-    more = wider.replace(grid={"activation": ["relu", "elu", "mish"]})
-    pool = PoolHere(by_rate)
-    run_study(more, out, pool)
-    assert {experiment.activation for experiment in pool.done} == {"elu"} and len(pool.done) == 4
-    assert len(StudyDirectory(out).rows()) == len(rows) + 4 and StudyDirectory(out).study() == more
-    with pytest.raises(KactError, match="holds another study"):
-        run_study(wider, out)
-
-
-def test_while_a_rate_is_chosen_anew_no_run_counts_twice(tmp_path):
-    study, out = small_study(tmp_path, seeds=1, tune=True), tmp_path / "out"
-
-    def by_rate(job):
-        return None if job.prepare else trained(job.experiment, job.experiment.learning_rate)
-
-    run_study(study, out, PoolHere(by_rate))
-    run_study(study.replace(tune=Tune({"learning_rate": [0.1, 0.01, 0.001]})), out, PoolHere(by_rate))
-    longer = study.replace(tune=Tune({"learning_rate": [0.1, 0.01, 0.001]}, seeds=(1000, 1001)))
-    with StudyDirectory(out).opened(longer):
-        rows = [row for row in StudyDirectory(out).rows() if row.stage == "compare"]
-    assert len(StudyDirectory(out).table.rows("compare")) == 4 and len(rows) == 2
-    assert {row.experiment["learning_rate"] for row in rows} == {0.1}
-
-
-def test_rows_are_added_to_a_zip_and_no_column(tmp_path):
-    def zipped(**group):
-        return Study(base={"task": "digits", "epochs": 1}, zips=[group], compare="dropout")
-
-    with StudyDirectory(tmp_path / "out").opened(zipped(dropout=[0.0, 0.1], l2=[0.1, 0.0])):
-        (tmp_path / "out" / "runs" / "digits-mlp-relu").mkdir()
-    with StudyDirectory(tmp_path / "out").opened(zipped(l2=[0.1, 0.2, 0.0], dropout=[0.0, 0.3, 0.1])):
-        pass
-    for other in ({"dropout": [0.0, 0.3, 0.1]}, {"dropout": [0.0, 0.3, 0.1], "l2": [0.1, 0.2, 0.3]}):
-        with pytest.raises(KactError, match="zip is"), StudyDirectory(tmp_path / "out").opened(zipped(**other)):
-            pass
-
-
-def test_another_study_does_not_go_into_the_same_directory(tmp_path):
-    run_study(small_study(tmp_path), tmp_path / "out", PoolHere(pretend))
-    with pytest.raises(KactError, match="holds another study"):
-        run_study(small_study(tmp_path, epochs=2), tmp_path / "out")
-
-
-def test_what_differs_from_the_study_that_is_there_is_told(tmp_path, capsys):
-    study = small_study(tmp_path, tune=True)
-    run_study(study, tmp_path / "out", PoolHere(pretend))
-
-    def refused(**changes):
-        with pytest.raises(KactError) as raised, StudyDirectory(tmp_path / "out").opened(study.replace(**changes)):
-            pass
-        return raised.value.problem
-
-    begun = f"'{tmp_path / 'out'}' holds another study: "
-    rates = "[tune] learning_rate is [0.01, 0.001] there and [0.01, 0.03] here."
-    assert refused(tune=Tune({"learning_rate": [0.01, 0.03]})) == begun + rates
-    assert refused(tune=None).startswith(begun + "[tune] learning_rate is [0.01, 0.001] there and not given here; ")
-    assert refused(quick=True) == begun + "quick is False there and True here."
-    base = {"task": "digits", "epochs": 2, "l2": 0.1, "dropout": 0.5}
-    assert refused(base=base).endswith("and 2 more.")
-    many = [0.001 * i for i in range(1, 50)]
-    assert refused(zips=[{"l2": many, "dropout": many[::-1]}]).count("there and") == 1
-
-
-def test_a_study_of_which_no_run_was_begun_blocks_no_other(tmp_path):
-    study = small_study(tmp_path, seeds=1)
-    wrong = study.replace(base={**study.base, "task": "image_folder", "data": str(tmp_path / "nowhere")})
-    with pytest.raises(KactError, match="nowhere"):
-        run_study(wrong, tmp_path / "out")
-    assert len(run_study(study, tmp_path / "out", PoolHere(pretend))) == 2
-    with pytest.raises(KactError, match="holds another study"):
-        run_study(wrong, tmp_path / "out")
-
-
-def test_a_run_that_was_begun_keeps_its_place(tmp_path):
-    with StudyDirectory(tmp_path / "out").opened(small_study(tmp_path)):
-        (tmp_path / "out" / "runs" / "digits-mlp-relu").mkdir()
-    with pytest.raises(KactError, match="holds another study"):
-        run_study(small_study(tmp_path, epochs=2), tmp_path / "out")
-
-
-def test_tuning_runs_of_another_length_do_not_go_into_the_same_directory(tmp_path):
-    study = small_study(tmp_path, epochs=2, tune=True)
-    run_study(study, tmp_path / "out", PoolHere(pretend))
-    with pytest.raises(KactError, match="holds another study"):
-        run_study(study.replace(tune=dataclasses.replace(study.tune, epochs=1)), tmp_path / "out")
 
 
 def test_a_second_process_is_told_of_the_first(tmp_path, capsys):
@@ -344,95 +227,12 @@ def test_lengths_may_have_names(tmp_path):
     assert rows["long"].history[:1] == rows["short"].history and len(rows["long"].history) == 2
 
 
-@pytest.mark.parametrize("tune", [False, True])
-def test_shards_merge_to_the_whole_study(tmp_path, tune):
-    def score(job):
-        return None if job.prepare else trained(job.experiment, job.experiment.learning_rate * 10)
-
-    study = small_study(tmp_path, seeds=3, activations=("relu", "elu", "mish"), tune=tune)
-    whole = run_study(study, tmp_path / "whole", PoolHere(score))
-    parts = [tmp_path / f"part{number}" for number in (1, 2)]
-    counts = [
-        len(run_study(study, part, PoolHere(score), shard=Shard(number, 2))) for number, part in enumerate(parts, 1)
-    ]
-    assert sum(counts) == len(whole) and min(counts) > 0
-    assert merge_studies(tmp_path / "merged", parts) == len(whole)
-    assert merge_studies(tmp_path / "merged", parts) == 0, "nothing is there twice"
-
-    def facts(rows):
-        return sorted((row.stage, row.hash, row.seed, str(row.cell), row.experiment["learning_rate"]) for row in rows)
-
-    assert facts(StudyDirectory(tmp_path / "merged").table.rows()) == facts(whole)
-    nothing = PoolHere(score)
-    run_study(study, tmp_path / "merged", nothing)
-    assert nothing.done == []
-
-
-def test_rows_of_other_seeds_and_of_rates_that_are_chosen_no_more_are_left_out(tmp_path, capsys):
-    study = small_study(tmp_path, seeds=3, tune=True)
-    first = run_study(study, tmp_path / "out", PoolHere(pretend))
-    fewer = study.replace(seeds=2)
-    run_study(fewer, tmp_path / "out", PoolHere(pretend))
-    directory = StudyDirectory(tmp_path / "out")
-    assert len(directory.table.rows()) == len(first) and {row.seed for row in directory.rows()} == {0, 1, 1000}
-    rates = {row.experiment["learning_rate"] for row in directory.rows() if row.stage == "compare"}
-    other = {row.cell["learning_rate"] for row in first if row.stage == "tune"} - rates
-    for row in first:  # as if the rate that is best had failed before, and was tried again
-        if row.stage == "tune" and row.cell["learning_rate"] in other:
-            better = {"validation": {"accuracy": 0.9, "loss": 0.1}, "test": None}
-            with contextlib.closing(sqlite3.connect(directory.table.path)) as connection, connection:
-                connection.execute("DELETE FROM runs WHERE hash = ? AND seed = ?", (row.hash, row.seed))
-            directory.table.add(dataclasses.replace(row, metrics=row.metrics | better))
-    assert [row.stage for row in directory.rows() if row.stage == "compare"] == []
-    run_study(fewer, tmp_path / "out", PoolHere(pretend))
-    assert {row.experiment["learning_rate"] for row in directory.rows() if row.stage == "compare"} == other
-    assert command.main(["study", "status", str(tmp_path / "out")]) == 0
-    assert "compare  4 finished, 0 of 4 missing" in capsys.readouterr().out
-
-
-def test_parts_of_different_data_are_not_merged(tmp_path):
-    study = small_study(tmp_path, seeds=3, activations=("relu", "elu", "mish"))
-
-    def of(data):
-        def score(job):
-            made = trained(job.experiment)
-            provenance = {"provenance": {"data": data}}
-            return None if job.prepare else dataclasses.replace(made, metrics=made.metrics | provenance)
-
-        return score
-
-    parts = [tmp_path / f"part{number}" for number in (1, 2)]
-    for number, part in enumerate(parts, 1):
-        run_study(study, part, PoolHere(of(f"{number}" * 64)), shard=Shard(number, 2))
-    with pytest.raises(KactError, match=r"part2' and '.*part1' hold runs of the task 'digits' that saw different data"):
-        merge_studies(tmp_path / "merged", parts)
-    assert not (tmp_path / "merged").exists()
-
-
 def test_each_run_is_tracked_where_that_is_asked_for(tmp_path, capsys):
     pytest.importorskip("tensorboard")
     rows = run_study(small_study(tmp_path, seeds=1, activations=("relu",)), tmp_path / "out", track="tensorboard")
     assert list((tmp_path / "out" / rows[0].path).glob("**/events.out.tfevents*"))
     assert command.main(["study", "run", str(tmp_path / "small.toml"), "--track", "tensorbord"]) == 2
     assert "Did you mean 'tensorboard'?" in capsys.readouterr().err
-
-
-def test_merging_takes_the_run_directories_along_and_refuses_strangers(tmp_path):
-    study = small_study(tmp_path, seeds=1)
-    rows = run_study(study, tmp_path / "part", shard=Shard(1, 2))
-    merge_studies(tmp_path / "merged", [tmp_path / "part"])
-    assert Run.load(tmp_path / "merged" / rows[0].path).model_path.is_file()
-    run_study(small_study(tmp_path, epochs=2), tmp_path / "other", PoolHere(pretend))
-    with pytest.raises(KactError, match="another study"):
-        merge_studies(tmp_path / "merged", [tmp_path / "part", tmp_path / "other"])
-    with pytest.raises(KactError, match="no study in"):
-        merge_studies(tmp_path / "merged", [tmp_path / "nowhere"])
-
-
-@pytest.mark.parametrize("text", ["0/2", "3/2", "2", "a/b", "1/0", "-1/2"])
-def test_a_shard_is_a_part_of_all(text):
-    with pytest.raises(KactError, match="such as 2/5"):
-        Shard.parse(text)
 
 
 def test_what_is_shown_needs_no_clock_that_is_right(tmp_path, monkeypatch, capsys):
