@@ -177,31 +177,15 @@ def _unused(key: str, taken: dict[str, Entry]) -> str:
 
 def _why(error: Exception) -> str:
     """Return a sentence for the page: what is wrong, without a path, a version or a word of Python."""
-    words = _first_line(error)
-    for mark, sentence in _REASONS.items():
-        if mark in words:
-            return sentence
-    return "One of its files is missing or damaged."
+    kind = error.kind if isinstance(error, KactError) else ""
+    return _REASONS.get(kind, "One of its files is missing or damaged.")
 
 
-_OWN = "Its activation or its model is code of somebody's own, which is not here or has changed."
-_REASONS = {
-    "needs the module": _OWN,
-    "The module": _OWN,
-    "has no default": _OWN,
-    "must be the path of": _OWN,
-    " arguments: ": _OWN,
-    "cannot be applied": _OWN,
-    "computes something else": _OWN,
-    "must be one of": "It uses a name that this page does not know, such as that of another version's model.",
-    "is not finished": "Its training is not finished.",
-    "holds no experiment.toml": "It has no description of its experiment.",
-    "is missing or damaged": "Its model is missing or damaged: it is not the file that the run wrote.",
-    "has no model": "It diverged before it had a model.",
-    "afe mode": "Its model file holds code of its own, which is refused.",
-    "Lambda": "Its model file holds code of its own, which is refused.",
-    "arbitrary code": "Its model file holds code of its own, which is refused.",
-    "untrusted": "Its model file holds code of its own, which is refused.",
+_REASONS = {  # by the kind of the error
+    "own code": "Its activation or its model is code of somebody's own, which is not here or has changed.",
+    "choice": "It uses a name that this page does not know, such as that of another version's model.",
+    "unfinished": "Its training is not finished.",
+    "unsafe": "Its model file holds code of its own, which is refused.",
 }
 
 

@@ -44,7 +44,7 @@ def read_picture(path: str | Path, folder: str | Path | None = None) -> Image.Im
     try:
         return open_image(file, formats=_known(), largest_pixels=LARGEST_PIXELS)
     except KactError as error:
-        if "pixels" in error.problem:
+        if error.kind == "too large":
             raise KactError(
                 f"The picture has more than {LARGEST_PIXELS // 10**6} million pixels.", "Make it smaller first."
             ) from None

@@ -22,6 +22,8 @@ class KactError(ValueError):
     Args:
         problem: one sentence or two: what was wrong and what was expected.
         next_step: what to do about it; printed on a line of its own.
+        kind: by which code that tells of it in words of its own knows it: "choice" (a name that is none of a list),
+            "own code", "too large", "unfinished" or "unsafe"; "" for any other.
 
     Example:
         >>> print(KactError("The file 'run.toml' is empty.", "Write at least `task = \\"digits\\"` in it."))
@@ -29,17 +31,25 @@ class KactError(ValueError):
         Write at least `task = "digits"` in it.
     """
 
-    def __init__(self, problem: str, next_step: str = "") -> None:
+    def __init__(self, problem: str, next_step: str = "", *, kind: str = "") -> None:
         super().__init__(problem, next_step)
         self.problem = problem
         self.next_step = next_step
+        self.kind = kind
 
     def __str__(self) -> str:
         return f"{self.problem}\n{self.next_step}" if self.next_step else self.problem
 
     @classmethod
     def parameter(
-        cls, argument: str, value: object, expected: str, *, choices: Iterable[str] = (), next_step: str = ""
+        cls,
+        argument: str,
+        value: object,
+        expected: str,
+        *,
+        choices: Iterable[str] = (),
+        next_step: str = "",
+        kind: str = "",
     ) -> KactError:
         """Return the error for one bad argument, with the choices and the nearest match.
 
@@ -49,13 +59,16 @@ class KactError(ValueError):
             expected: what was wanted; reads after "must be".
             choices: the names that would have done, if there is a list of them.
             next_step: what to do about it.
+            kind: of the error; "choice" where there are choices and none is given.
         """
         names = list(choices)
         listed = f": {', '.join(names)}" if names else ""
         guess = nearest(value, names) if isinstance(value, str) else None
         meant = f" Did you mean {guess!r}?" if guess else ""
         return cls(
-            f"The {argument!r} parameter must be {expected}{listed}. Got {shown(value)} instead.{meant}", next_step
+            f"The {argument!r} parameter must be {expected}{listed}. Got {shown(value)} instead.{meant}",
+            next_step,
+            kind=kind or ("choice" if names else ""),
         )
 
 

@@ -50,6 +50,7 @@ def open_image(
                     raise KactError(
                         f"'{path}' has {image.width}x{image.height} pixels; at most {largest_pixels:,} are read.",
                         "Make it smaller first.",
+                        kind="too large",
                     )
                 return ImageOps.exif_transpose(image).copy()
     except KactError:
@@ -57,7 +58,9 @@ def open_image(
     except FileNotFoundError:
         raise KactError(f"There is no file '{path}'.", "Give the path of an image file.") from None
     except Image.DecompressionBombError:
-        raise KactError(f"'{path}' has more than {largest_pixels:,} pixels.", "Make it smaller first.") from None
+        raise KactError(
+            f"'{path}' has more than {largest_pixels:,} pixels.", "Make it smaller first.", kind="too large"
+        ) from None
     except Exception as error:  # Pillow's decoders raise of everything, NotImplementedError and RuntimeError too
         raise KactError(
             f"'{path}' cannot be read as an image: {_first_words(error)}.",

@@ -75,7 +75,7 @@ def _check_members(path: Path, archive: zipfile.ZipFile) -> None:
     names = [member.filename for member in members]
     for name in names:
         if ".." in Path(name).parts or name.startswith(("/", "\\")) or ":" in name:
-            raise _refused(path, f"its member {name!r} points outside of it")
+            raise _refused(path, f"its member {name!r} points outside of it", "unsafe")
         if name not in _MEMBERS or names.count(name) > 1:
             raise _refused(path, f"it has a member {name!r} that no saved model has")
     for name in (_CONFIG, _WEIGHTS):
@@ -93,14 +93,14 @@ def _check_classes(path: Path, config: Any) -> None:
     for part in _described(config):
         name, module, registered = (part.get(key) for key in ("class_name", "module", "registered_name"))
         if name in _CODE:
-            raise _refused(path, f"it holds code of its own (a layer {name}), which is never run")
+            raise _refused(path, f"it holds code of its own (a layer {name}), which is never run", "unsafe")
         if name in _READERS:
-            raise _refused(path, f"its layer {name} reads other files")
+            raise _refused(path, f"its layer {name} reads other files", "unsafe")
         if isinstance(registered, str) and registered.startswith("kact>"):
             if keras.saving.get_registered_object(registered) is None:
                 raise _refused(path, f"this kact has no layer {registered!r}")
         elif not (module in (None, "builtins") or str(module).split(".")[0] == "keras"):
-            raise _refused(path, f"its {name!r} of {module!r} is neither of Keras nor of kact")
+            raise _refused(path, f"its {name!r} of {module!r} is neither of Keras nor of kact", "unsafe")
 
 
 def _described(config: Any) -> Iterator[dict[str, Any]]:
@@ -129,12 +129,12 @@ def _arrays(path: Path, group: h5py.Group) -> Iterator[h5py.Dataset]:
 
     for name in group:
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-            raise _refused(path, f"its weights {name!r} are a link to another place")
+            raise _refused(path, f"its weights {name!r} are a link to another place", "unsafe")
         found = group[name]
         if isinstance(found, h5py.Group):
             yield from _arrays(path, found)
         elif not isinstance(found, h5py.Dataset) or found.external or found.is_virtual:
-            raise _refused(path, f"its weights {name!r} lie in another file")
+            raise _refused(path, f"its weights {name!r} lie in another file", "unsafe")
         elif found.nbytes > found.id.get_storage_size():
             raise _refused(path, f"its weights {name!r} say that they are of {found.nbytes:,} bytes, and are not")
         else:
@@ -167,8 +167,8 @@ def _declared_weights(config: Any) -> int:
     return counted[0]
 
 
-def _refused(path: Path, why: str) -> KactError:
-    return KactError(f"'{path}' cannot be read as a model: {why}.", "Train the run again, or give another.")
+def _refused(path: Path, why: str, kind: str = "") -> KactError:
+    return KactError(f"'{path}' cannot be read as a model: {why}.", "Train the run again, or give another.", kind=kind)
 
 
 def _in_words(error: Exception) -> str:

@@ -14,6 +14,8 @@ from typing import Any
 
 from kact.errors import KactError, nearest
 
+KIND = "own code"  # of errors of it
+
 
 def imported(path: str, parameter: str, fits: Callable[[Any], bool], wanted: str) -> Any:
     """Import and return what a path names.
@@ -36,14 +38,18 @@ def imported(path: str, parameter: str, fits: Callable[[Any], bool], wanted: str
             raise KactError(
                 f"The module {module_name!r} of the {parameter!r} {path!r} needs {missing!r}, which is not installed.",
                 f"Install {missing}, or do without it in {module_name!r}.",
+                kind=KIND,
             ) from error
         raise KactError(
             f"The {parameter!r} {path!r} needs the module {module_name!r}, which cannot be imported: {error}.",
             "Start from the folder that holds it, put that folder on PYTHONPATH, or install the package.",
+            kind=KIND,
         ) from error
     except Exception as error:  # of whatever kind: it is somebody's own code
         raise KactError(
-            f"The module {module_name!r} of the {parameter!r} {path!r} fails: {said(error)}.", "Mend it there."
+            f"The module {module_name!r} of the {parameter!r} {path!r} fails: {said(error)}.",
+            "Mend it there.",
+            kind=KIND,
         ) from error
     found = getattr(module, name, None)
     if found is None:
@@ -54,9 +60,10 @@ def imported(path: str, parameter: str, fits: Callable[[Any], bool], wanted: str
             "Write the name behind the colon as the module has it."
             if module_name != "__main__"
             else "It was written in a script or notebook. Put it in a file of its own, where others find it too.",
+            kind=KIND,
         )
     if not fits(found):
-        raise KactError.parameter(parameter, path, f"the path of {wanted}")
+        raise KactError.parameter(parameter, path, f"the path of {wanted}", kind=KIND)
     return found
 
 

@@ -56,6 +56,7 @@ def bad_pictures():
         "truncated.png": (whole[: len(whole) // 2], "broken"),
         "empty.png": (b"", "empty"),
         "text.png": (b"just words", "broken"),
+        "pixels.png": (b"just words", "broken"),  # what is wrong is not told by a word of the name
         "drawing.svg": (SVG, "SVG"),
         "polyglot.gif": (POLYGLOT, "broken"),
         "page.png": (b"<!DOCTYPE html><script>window.hacked=1</script>", "not a picture"),

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 
+import keras
 import pytest
 from PIL import Image
 
@@ -14,6 +15,7 @@ from kact.experiment import Experiment
 from kact.studies.directory import StudyDirectory
 from kact.studies.row import ResultRow
 from kact.train import run
+from tests import own_activation
 from tests.studies import run_study, small_study
 
 pytestmark = pytest.mark.any_backend
@@ -52,7 +54,7 @@ def test_of_a_study_the_best_of_each_cell_is_offered_and_no_run_of_its_tuning(fo
     assert sorted(one.activation for one in usable if not one.boxed) == ["mish", "relu", "relu"]
 
 
-def test_runs_with_code_of_ones_own_are_used_where_that_is_allowed(tmp_path):
+def test_runs_with_code_of_ones_own_are_used_where_that_is_allowed(tmp_path, monkeypatch):
     own = Experiment(activation="tests.own_activation:bent", model="tests.own_model:Residual", **QUICK)
     run(own, out=tmp_path)
     run(Experiment(model="tests.own_model:Residual", **QUICK), out=tmp_path)
@@ -66,6 +68,13 @@ def test_runs_with_code_of_ones_own_are_used_where_that_is_allowed(tmp_path):
     looks = views.look(catalogue, Image.new("L", (8, 8)), [bent.key, relu.key])
     assert len(looks) == 2 and bent.activation == "tests.own_activation:bent" and bent.network == "residual"
     assert bent.activation in views.curve_page([bent.activation, "relu"])
+    monkeypatch.setattr(own_activation, "bent", keras.ops.abs)
+    changed = Catalogue([tmp_path], own_code=True)
+    changed.load_all()
+    problems = {one.activation: one.problem for one in changed.entries.values()}
+    assert problems["relu"] == "" and problems["tests.own_activation:bent"].endswith(
+        "which is not here or has changed."
+    )
 
 
 def test_who_names_the_folder_of_its_runs_gets_all_of_them(folder):

@@ -26,9 +26,10 @@ def test_the_next_step_has_a_line_of_its_own() -> None:
 def test_it_travels_between_processes(duplicate) -> None:  # type: ignore[no-untyped-def]
     error = duplicate(KactError.parameter("task", "mnits", "one of", choices=["mnist"], next_step="Look again."))
     assert type(error) is KactError
-    assert (error.problem, error.next_step) == (
+    assert (error.problem, error.next_step, error.kind) == (
         "The 'task' parameter must be one of: mnist. Got 'mnits' instead. Did you mean 'mnist'?",
         "Look again.",
+        "choice",
     )
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from kact.errors import KactError
-from kact.own_code import imported
+from kact.own_code import KIND, imported
 from kact.spec import Spec, canonical, parse_spec
 
 # Own functions that this process' own code asked for. A saved model may run these; another one's name in a file is not
@@ -81,6 +81,7 @@ def parameters_of(path: str) -> dict[str, int | float]:
         raise KactError(
             f"The 'activation' {path!r} needs {len(needed)} arguments: {', '.join(one.name for one in needed)}.",
             f"Give all but the tensor a default, such as `{needed[1].name}=1.0`.",
+            kind=KIND,
         )
     named = [one for one in arguments if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
     return {one.name: one.default for one in named if _is_number(one.default)}
@@ -163,12 +164,14 @@ def _applied(spec: str, function: Callable[[Any], Any], shape: tuple[int, ...]) 
         raise KactError(
             f"The 'activation' {spec!r} cannot be applied to a tensor: {said.rstrip('.')}.",
             "Write it with keras.ops, which all backends have and differentiate; NumPy and math do not.",
+            kind=KIND,
         ) from error
     if not keras.ops.is_tensor(found) or tuple(found.shape) != shape:
         what = f"one of shape {tuple(found.shape)}" if keras.ops.is_tensor(found) else f"a {type(found).__name__}"
         raise KactError(
             f"The 'activation' {spec!r} makes {what} of a tensor of shape {shape}.",
             "It has to return a tensor of the same shape, made with keras.ops.",
+            kind=KIND,
         )
     values = keras.ops.convert_to_numpy(found).astype(float).ravel().tolist()
     return [value if math.isfinite(value) else None for value in values]

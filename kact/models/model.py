@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from kact.models.blocks import Blocks
 
-_KACTS = "kact.models."
-
 
 @dataclass(frozen=True)
 class Model:
@@ -49,7 +47,7 @@ class Model:
     def spec(self) -> str:
         """What files and flags call it: its name, or `package.module:Class` for a class of one's own."""
         kind = type(self)
-        return self.name if kind.__module__.startswith(_KACTS) else f"{kind.__module__}:{kind.__qualname__}"
+        return f"{kind.__module__}:{kind.__qualname__}" if is_own(kind) else self.name
 
     def hidden(self, x: keras.KerasTensor, blocks: Blocks) -> keras.KerasTensor:
         """Lay out all layers between the normalised input and the logits.
@@ -67,3 +65,8 @@ class Model:
         """Return what the model is called and its sizes as plain values, without those that are None."""
         sizes = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return {"name": self.spec, **{key: thawed(value) for key, value in sizes.items() if value is not None}}
+
+
+def is_own(kind: type[Model]) -> bool:
+    """Return whether a class of models is somebody's own rather than one of kact's."""
+    return not kind.__module__.startswith("kact.models.")

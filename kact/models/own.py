@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from kact.errors import KactError
-from kact.models.model import Model
-from kact.own_code import imported, said
+from kact.models.model import Model, is_own
+from kact.own_code import KIND, imported, said
 
 
 def own_class(path: str) -> type[Model]:
@@ -28,17 +28,20 @@ def own_class(path: str) -> type[Model]:
         raise KactError(
             f"The 'model' {path!r} is called {kind.name!r}.",
             "Give its class a `name` of letters, digits, '_', '-' and '.'.",
+            kind=KIND,
         )
     for field in dataclasses.fields(kind):
         if hasattr(Model, field.name) or field.name == "name":
             raise KactError(
                 f"The size {field.name!r} of the 'model' {path!r} has a name that every model has for something else.",
                 "Give it another; what is no size of the network is a ClassVar.",
+                kind=KIND,
             )
         if field.default is dataclasses.MISSING:
             raise KactError(
                 f"The size {field.name!r} of the 'model' {path!r} has no default.",
                 f"Give it one: `{field.name}: int = 64`, or a tuple for several numbers.",
+                kind=KIND,
             )
     with failing_as_own(path):
         typing.get_type_hints(kind)
@@ -66,6 +69,7 @@ def check_found_again(model: Model) -> None:
     raise KactError(
         f"The 'model' {model.spec!r} is not the class that its module has under this name.",
         "Define it once, at the top level of its module.",
+        kind=KIND,
     )
 
 
@@ -86,7 +90,7 @@ def failing_as_own(spec: str) -> Iterator[None]:
     except Exception as error:  # of whatever kind: it is somebody's own code
         if ":" not in spec:
             raise
-        raise KactError(f"The 'model' {spec!r} cannot be built: {said(error)}.", "Mend it there.") from error
+        raise KactError(f"The 'model' {spec!r} cannot be built: {said(error)}.", "Mend it there.", kind=KIND) from error
 
 
 def checked_features(model: Model, found: Any, axes: str) -> Any:
@@ -111,4 +115,4 @@ def checked_features(model: Model, found: Any, axes: str) -> Any:
 
 
 def _is_own(value: object) -> bool:
-    return isinstance(value, type) and issubclass(value, Model) and not value.__module__.startswith("kact.models.")
+    return isinstance(value, type) and issubclass(value, Model) and is_own(value)

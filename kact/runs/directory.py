@@ -16,6 +16,7 @@ from typing import Any
 from kact.activations import own as own_activations
 from kact.errors import KactError
 from kact.experiment import Experiment
+from kact.own_code import KIND as OWN_CODE
 from kact.runs.checkpoint import Checkpoint
 from kact.runs.history import Row, read_rows
 from kact.runs.metrics import check_metrics
@@ -61,6 +62,7 @@ class Run:
             raise KactError(
                 f"The run in '{path}' is not finished.",
                 f"Finish it: kact train --config {path}/experiment.toml --out {path.parent}",
+                kind="unfinished",
             )
         metrics = _read_metrics(path / "metrics.json")
         check_metrics(metrics, path / "metrics.json")
@@ -227,6 +229,7 @@ def changed_activation(spec: str, begun: Path) -> KactError:
     return KactError(
         f"The activation {spec!r} computes something else than when '{begun}' was begun.",
         "Give the new one a name of its own, or another --out; or put the old one back.",
+        kind=OWN_CODE,
     )
 
 
