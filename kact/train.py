@@ -56,7 +56,7 @@ def run(
     directory = RunDirectory(Path(out) / experiment.label)
     if directory.finished and (found := Run.load(directory.path)).experiment == experiment:
         found.check_data()
-        found.check_activation()
+        found.check_own_code()
         if diagnose:
             from kact.training.diary import read_diary
 

@@ -9,7 +9,7 @@ import kact
 from kact import __main__ as command
 from kact.errors import KactError
 from kact.experiment import Experiment
-from kact.runs import Run, RunDirectory, directory
+from kact.runs import Run, RunDirectory, changes
 from kact.runs.checkpoint import Checkpoint
 from kact.studies.directory import StudyDirectory
 from kact.studies.study_file import load_study
@@ -145,7 +145,7 @@ def test_a_checkpoint_of_an_earlier_version_goes_on_and_learns_its_data(small, t
     begun = cut_off(small, tmp_path / "runs")
     old = Checkpoint.load(begun.checkpoint_path)
     noted, old.data = old.data, ""
-    assert noted == begun.begun_with != ""
+    assert noted == begun.begun_with[0] != ""
     old.save(begun.checkpoint_path)
     finished = run(small, out=tmp_path / "runs")
     assert finished.metrics["provenance"]["data"] == noted == Checkpoint.load(begun.checkpoint_path).data
@@ -165,7 +165,7 @@ def test_changed_sentences_are_noticed_too(tmp_path):
 def test_a_finished_run_of_a_published_data_set_is_told_of_without_reading_it(tmp_path, monkeypatch):
     experiment = Experiment(epochs=1, train_examples=100, model={"name": "mlp", "hidden_units": [4]})
     finished = run(experiment, out=tmp_path)
-    monkeypatch.setattr(directory, "load_task", None)
+    monkeypatch.setattr(changes, "load_task", None)
     assert run(experiment, out=tmp_path).metrics == finished.metrics
 
 
@@ -238,11 +238,11 @@ def test_a_study_looks_at_runs_that_its_table_knows_nothing_of(lost, folder, tmp
 
 def test_what_a_run_was_begun_with_is_known_at_any_time_unless_it_is_damaged(small, tmp_path):
     begun = cut_off(small, tmp_path / "runs")
-    noted = begun.begun_with
+    noted = begun.begun_with[0]
     content = bytearray(begun.checkpoint_path.read_bytes())
     content[len(content) // 2] ^= 1
     begun.checkpoint_path.write_bytes(content)
-    assert begun.begun_with == ""
+    assert begun.begun_with[0] == ""
     begun.checkpoint_path.unlink()
-    assert begun.begun_with == "" and run(small, out=tmp_path / "runs").metrics["provenance"]["data"] == noted
-    assert begun.begun_with == noted and len(noted) == 64
+    assert begun.begun_with[0] == "" and run(small, out=tmp_path / "runs").metrics["provenance"]["data"] == noted
+    assert begun.begun_with[0] == noted and len(noted) == 64

@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from kact import stats
-from kact.activations import own as own_activations
 from kact.reports.choices import at_edge
 from kact.reports.findings import Findings
 from kact.reports.material import Material
 from kact.reports.numbers import field, in_words, key, listing
 from kact.reports.tables import Table
+from kact.runs import OwnCode
 from kact.runs.metrics import learned_nothing
 from kact.studies.row import ResultRow
 from kact.studies.study_file import study_names
@@ -191,7 +191,7 @@ def _data(material: Material) -> Iterator[str]:
             " lossless set."
         )
     yield from _changed_data(material)
-    yield from _changed_activations(material)
+    yield from _changed_code(material)
     yield from _small_last_steps(material)
     if any(task.startswith("twitter_pos") for task in tasks):
         known = sorted({name for one in origins for name in one.get("resources") or {}})
@@ -215,18 +215,20 @@ def _changed_data(material: Material) -> Iterator[str]:
         )
 
 
-def _changed_activations(material: Material) -> Iterator[str]:
-    """Yield each activation of somebody's own that did not compute the same in all runs."""
-    seen: dict[str, list[Any]] = {}
+def _changed_code(material: Material) -> Iterator[str]:
+    """Yield each activation and model of somebody's own that was not the same in all runs."""
+    seen: dict[str, OwnCode] = {}
+    told: set[str] = set()
     for row in material.compared:
-        if values := ((row.metrics or {}).get("provenance") or {}).get("activation"):
-            before = seen.setdefault(str(row.experiment["activation"]), values)
-            if not own_activations.alike(before, values):
-                yield (
-                    f"The activation {row.experiment['activation']!r} was changed between the runs: one name stands"
-                    " for several functions here, and their runs tell nothing together."
-                )
-                return
+        code = OwnCode.noted((row.metrics or {}).get("provenance") or {})
+        before = seen.setdefault(key([row.experiment.get(name) for name in ("activation", "model")]), code)
+        if (what := before.changed(code)) and what not in told:
+            told.add(what)
+            name = row.experiment[what]["name"] if what == "model" else row.experiment[what]
+            yield (
+                f"The {what} {name!r} was changed between the runs: one name stands for several of them here, and"
+                " their runs tell nothing together."
+            )
 
 
 def _small_last_steps(material: Material) -> Iterator[str]:

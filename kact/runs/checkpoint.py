@@ -15,6 +15,7 @@ import io
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -27,7 +28,8 @@ _DIGEST_BYTES = 32
 _ROWS = [{str: float}]
 _FACTS = {  # of a checkpoint, as `kact.storage.structure` takes it
     "backend": str, "engine": str, "step": {str: (str, float, bool, None)}, "history": _ROWS, "test_curve": _ROWS,
-    "epoch_seconds": [float], "best_epoch": int, "data?": str, "activation?": [(float, None)],  # older ones lack both
+    "epoch_seconds": [float], "best_epoch": int,
+    "data?": str, "activation?": [(float, None)], "layout?": {str: (str, [int])},  # older ones lack these
 }  # fmt: skip
 
 
@@ -43,7 +45,7 @@ class Checkpoint:
         step: kind of the step that trained the last epoch, and the reason where it is not what was asked for.
         best_epoch: counted from 1; 0 while no epoch had a finite score.
         data: SHA-256 hex digest of the task's data, as in `metrics.json`; "" in a checkpoint of an earlier kact.
-        activation: what one's own makes of some numbers; see `kact.activations.own.values_of`.
+        activation, layout: of code of one's own; see `kact.runs.changes.OwnCode`.
         weights, optimizer: values of all variables of the model and of the optimizer.
         best_weights: the model's at the best epoch.
     """
@@ -57,6 +59,7 @@ class Checkpoint:
     best_epoch: int = 0
     data: str = ""
     activation: list[float | None] = field(default_factory=list)
+    layout: dict[str, Any] = field(default_factory=dict)
     weights: list[np.ndarray] = field(default_factory=list)
     optimizer: list[np.ndarray] = field(default_factory=list)
     best_weights: list[np.ndarray] = field(default_factory=list)

@@ -13,16 +13,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from kact.activations import own as own_activations
 from kact.errors import KactError
 from kact.experiment import Experiment
-from kact.own_code import KIND as OWN_CODE
+from kact.runs.changes import OwnCode, changed_data, own_data_of
 from kact.runs.checkpoint import Checkpoint
 from kact.runs.history import Row, read_rows
 from kact.runs.metrics import check_metrics
 from kact.storage.files import atomic, explained, held, sha256
 from kact.storage.seals import read_json, sealed_json
-from kact.tasks import TaggedData, TaskData, get_record, load_task
 
 _ANEW = "Delete the run's metrics.json and give its training command again: it is written anew."
 
@@ -136,10 +134,15 @@ class Run:
         Raises:
             KactError: if it computes something else now, or can be used no longer.
         """
-        if before := self.metrics["provenance"].get("activation"):
-            spec = self.experiment.activation
-            if not own_activations.unchanged(before, own_activations.values_of(spec)):
-                raise changed_activation(spec, self.path)
+        self._own_code.check_activation(self.experiment, self.path)
+
+    def check_own_code(self) -> None:
+        """Compare the user's own activation and model, if the run has them, with what they were when it was trained.
+
+        Raises:
+            KactError: if one of them is another now, or can be used no longer.
+        """
+        self._own_code.check(self.experiment, self.path)
 
     def check_data(self) -> None:
         """Compare the user's own data, if the run is of such, with what the run was trained on.
@@ -154,6 +157,10 @@ class Run:
             self.metrics.get("task", {}).get("labels", list(found.task.labels)),
         ):
             raise changed_data(self.experiment, self.path)
+
+    @property
+    def _own_code(self) -> OwnCode:
+        return OwnCode.noted(self.metrics["provenance"])
 
     def _noted(self, name: str) -> str | None:
         return _noted(self.metrics, name)
@@ -182,55 +189,6 @@ def checked(folder: Path, metrics: Mapping[str, Any], name: str) -> Path:
 def _noted(metrics: Mapping[str, Any], name: str) -> str | None:
     """Return the SHA-256 that a run noted of one of its files."""
     return metrics.get("provenance", {}).get("files", {}).get(name)
-
-
-def own_data_of(experiment: Experiment) -> TaskData | TaggedData | None:
-    """Return the user's own data that an experiment is of, as it is now; None if it is of none, or that is gone.
-
-    Published data sets are not read: they do not change, and a finished run is to be told of at once. Where a folder is
-    gone there is nothing else to train on either, and what was made of it stands.
-
-    Raises:
-        KactError: if the data is there and cannot be used.
-    """
-    if experiment.data is None or not Path(experiment.data).expanduser().exists():
-        return None
-    return load_task(
-        experiment.task,
-        data=experiment.data,
-        validation_fraction=experiment.validation_fraction,
-        train_on=experiment.train_on,
-    )
-
-
-def changed_data(
-    experiment: Experiment, begun: Path, way_out: str = "Give another --out, or delete that run"
-) -> KactError:
-    """Return the error of data that is not what was there when something was begun.
-
-    Args:
-        experiment: of that data.
-        begun: the directory of the run or study.
-        way_out: what to do to train on what is there now.
-    """
-    return KactError(
-        f"The data of the task {get_record(experiment.task).name!r} changed since '{begun}' was begun.",
-        f"{way_out}, to train on what is there now.",
-    )
-
-
-def changed_activation(spec: str, begun: Path) -> KactError:
-    """Return the error of one's own activation that is not what it was when something was begun.
-
-    Args:
-        spec: of the activation.
-        begun: the directory of the run or study.
-    """
-    return KactError(
-        f"The activation {spec!r} computes something else than when '{begun}' was begun.",
-        "Give the new one a name of its own, or another --out; or put the old one back.",
-        kind=OWN_CODE,
-    )
 
 
 @dataclass(frozen=True)
@@ -290,14 +248,18 @@ class RunDirectory:
         return True
 
     @property
-    def begun_with(self) -> str:
-        """The SHA-256 of the data that the run was begun with; "" where it is not begun, or nothing sound says it."""
+    def begun_with(self) -> tuple[str, OwnCode]:
+        """The SHA-256 of the data that the run was begun with, and the code; neither where nothing sound says it."""
         try:
             if self.finished:
-                return str(Run.load(self.path).metrics["provenance"]["data"])
-            return Checkpoint.load(self.checkpoint_path).data if self.checkpoint_path.is_file() else ""
+                provenance = Run.load(self.path).metrics["provenance"]
+                return str(provenance["data"]), OwnCode.noted(provenance)
+            if self.checkpoint_path.is_file():
+                checkpoint = Checkpoint.load(self.checkpoint_path)
+                return checkpoint.data, OwnCode(checkpoint.activation, checkpoint.layout)
         except KactError:
-            return ""
+            pass
+        return "", OwnCode()
 
     @property
     def checkpoint_path(self) -> Path:

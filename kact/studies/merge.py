@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from kact.errors import KactError
+from kact.runs import OwnCode
 from kact.storage.files import explained
 from kact.studies.directory import StudyDirectory, definition
 
@@ -25,7 +27,7 @@ def merge_studies(out: Path, parts: Sequence[Path]) -> int:
         How many rows came to `out`.
 
     Raises:
-        KactError: if a part is none, one of another study or of other data, or something cannot be read or written.
+        KactError: if a part is none, one of another study, data or code, or something cannot be read or written.
     """
     if not parts:
         raise KactError("There is nothing to merge.", "Give the directories of the parts.")
@@ -39,7 +41,7 @@ def merge_studies(out: Path, parts: Sequence[Path]) -> int:
             )
         if source.is_running():
             raise KactError(f"The study in '{source.path}' is running.", "Wait for it, or stop it: kact study stop")
-    _check_data(sources)
+    _check_alike(sources)
     seeds = tuple(dict.fromkeys(seed for study in studies for seed in study.seeds))
     target, added = StudyDirectory(out), 0
     with target.opened(studies[0].replace(seeds=seeds)):
@@ -54,20 +56,28 @@ def merge_studies(out: Path, parts: Sequence[Path]) -> int:
     return added
 
 
-def _check_data(parts: Sequence[StudyDirectory]) -> None:
-    """Refuse parts whose runs of one task saw different data, such as two machines' copies of it."""
-    seen: dict[tuple[str, str], tuple[str, Path]] = {}
+def _check_alike(parts: Sequence[StudyDirectory]) -> None:
+    """Refuse parts whose runs saw different data, such as two machines' copies, or different code of one's own."""
+    data: dict[tuple[str, str], tuple[str, Path]] = {}
+    code: dict[str, tuple[OwnCode, Path]] = {}
     for part in parts:
         for row in part.table.rows():
-            data = (row.metrics or {}).get("provenance", {}).get("data")
-            if not data:
+            noted = (row.metrics or {}).get("provenance", {})
+            if not noted.get("data"):
                 continue
             task = str(row.experiment.get("task")), str(row.experiment.get("data", ""))
-            before, where = seen.setdefault(task, (data, part.path))
-            if before != data:
+            saw, where = data.setdefault(task, (noted["data"], part.path))
+            if saw != noted["data"]:
                 raise KactError(
                     f"'{part.path}' and '{where}' hold runs of the task {task[0]!r} that saw different data.",
                     "Run one of them again on the other's data; `kact report` of each says what it is of.",
+                )
+            applied, named = OwnCode.noted(noted), json.dumps([row.experiment[one] for one in ("activation", "model")])
+            before, where = code.setdefault(named, (applied, part.path))
+            if what := before.changed(applied):
+                raise KactError(
+                    f"'{part.path}' and '{where}' hold runs of one {what} of your own that was changed between them.",
+                    "Run one of them again with the other's.",
                 )
 
 

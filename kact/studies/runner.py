@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from kact.activations import own as own_activations
 from kact.errors import KactError
 from kact.experiment import Experiment
-from kact.runs import RunDirectory, changed_activation, changed_data, own_data_of
+from kact.models import Model
+from kact.runs import OwnCode, RunDirectory, changed_data, has_own, own_data_of
 from kact.settings import frozen
 from kact.studies.directory import StudyDirectory
 from kact.studies.job import Job, Outcome
@@ -89,17 +89,18 @@ class StudyRunner:
     track: str | None = None
     retry_failed: bool = False
     _data_now: dict[tuple[str, str | None], str] = field(default_factory=dict, init=False)
+    _code_compared: list[tuple[str, Model, OwnCode]] = field(default_factory=list, init=False)
 
     def run(self) -> None:
         """Run what is missing of both stages."""
         table = self.directory.table
         table.check()
-        self._check_data(
-            (Experiment.from_dict(row.experiment), (row.metrics or {}).get("provenance", {}).get("data", ""))
+        self._check_own(
+            (experiment, str(noted.get("data", "")), OwnCode.noted(noted))
             for row in table.rows()
-            if row.experiment.get("data") is not None
+            if (noted := (row.metrics or {}).get("provenance"))
+            and has_own(experiment := Experiment.from_dict(row.experiment))
         )
-        self._check_activations(table.rows())
         for stage in STAGES if self.study.tune is not None else ("compare",):
             chosen = choose_settings(self.study, table.rows("tune")) if stage == "compare" else {}
             tasks = self._tasks(stage, chosen)
@@ -109,40 +110,33 @@ class StudyRunner:
             missing = [task for task in tasks if task.key not in kept]
             self.watcher.stage_began(stage, len(tasks), sum(task.experiment.epochs for task in tasks), done)
             missing = [task for task in missing if not self._has_no_choice(task, stage, chosen)]
-            self._check_data(  # also runs that the table knows nothing of: cut off, or of a table that was lost
-                (task.experiment, RunDirectory(self.directory.runs / task.experiment.label).begun_with)
+            self._check_own(  # also runs that the table knows nothing of: cut off, or of a table that was lost
+                (task.experiment, *RunDirectory(self.directory.runs / task.experiment.label).begun_with)
                 for task in missing
-                if task.experiment.data is not None
+                if has_own(task.experiment)
             )
             self._prepare(missing)
             self._work_off(missing)
 
-    def _check_data(self, begun: Iterable[tuple[Experiment, str]]) -> None:
-        """Refuse to mix runs of different data: compare what is there now with what earlier runs were begun with.
+    def _check_own(self, begun: Iterable[tuple[Experiment, str, OwnCode]]) -> None:
+        """Refuse to mix runs of the user's own data or code with runs of what that is now.
 
         Args:
-            begun: experiments of the user's own data, and the SHA-256 of the data of each one's run; "" if unknown.
+            begun: experiments of which something is the user's own, with the SHA-256 of the data that each one's run
+                was begun with, "" if unknown, and by what that run knows the code.
         """
-        for experiment, begun_with in begun:
-            if not begun_with:
+        for experiment, data, code in begun:
+            if (experiment.activation, experiment.model, code) not in self._code_compared:
+                code.check(experiment, self.directory.path)
+                self._code_compared.append((experiment.activation, experiment.model, code))
+            if experiment.data is None or not data:
                 continue
             place = experiment.task, experiment.data
             if place not in self._data_now:  # read once for all of its runs; the workers then find it in the cache
                 found = own_data_of(experiment)
                 self._data_now[place] = "" if found is None else found.fingerprint
-            if self._data_now[place] not in ("", begun_with):
+            if self._data_now[place] not in ("", data):
                 raise changed_data(experiment, self.directory.path, "Give another --out")
-
-    def _check_activations(self, rows: Sequence[ResultRow]) -> None:
-        """Refuse to mix runs of one's own activation with others of what it computes now."""
-        now: dict[str, list[float | None]] = {}
-        for row in rows:
-            if before := (row.metrics or {}).get("provenance", {}).get("activation"):
-                spec = str(row.experiment["activation"])
-                if spec not in now:
-                    now[spec] = own_activations.values_of(spec)
-                if not own_activations.unchanged(before, now[spec]):
-                    raise changed_activation(spec, self.directory.path)
 
     def _tasks(self, stage: str, chosen: Mapping[Any, Any]) -> list[_Task]:
         """Return this shard's runs of a stage, shorter ones first where longer ones go on from them."""

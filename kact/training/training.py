@@ -17,11 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kact import backend, losses, optimizers
-from kact.activations import own as own_activations
 from kact.errors import KactError
 from kact.experiment import Experiment
 from kact.models import described_layers
-from kact.runs import Run, RunDirectory, changed_activation, changed_data
+from kact.runs import OwnCode, Run, RunDirectory, changed_data
 from kact.runs.checkpoint import Checkpoint, without_checkpoint
 from kact.runs.history import Row, write_rows
 from kact.storage.files import atomic
@@ -75,7 +74,7 @@ class Training:
                 f"at most the number of training examples, {len(data.train)}",
                 next_step="Give a smaller --batch-size, or more examples.",
             )
-        activation = own_activations.values_of(experiment.activation)
+        own_code = OwnCode.now(experiment, data.task.input_shape)
         model, backbone_sha256 = build_network(experiment, data)
         for sentence in escapes(model, experiment):
             _log.warning(sentence)
@@ -88,7 +87,7 @@ class Training:
             losses.make_loss(experiment.loss, len(data.task.labels)),
             experiment.l2,
         )
-        checkpoint = Checkpoint(backend.name(), engine, data=data.fingerprint, activation=activation)
+        checkpoint = Checkpoint(backend.name(), engine, data=data.fingerprint, **own_code.to_dict())
         return cls(experiment, directory, device, data, model, made, checkpoint, backbone_sha256)
 
     def watched(self, progress: Progress | None) -> Progress:
@@ -99,11 +98,11 @@ class Training:
 
     def restore(self, continue_from: Run | str | Path | None) -> None:
         """Take up the checkpoint of this run, or of the shorter one that it continues, if there is one."""
-        path, begun_with, applied = self.directory.checkpoint_path, "", []
+        path, begun_with, own_code = self.directory.checkpoint_path, "", OwnCode()
         if continue_from is not None and not path.exists():
             shorter = continue_from if isinstance(continue_from, Run) else Run.load(continue_from)
             path, begun_with = shorter.path / "checkpoint.npz", shorter.metrics["provenance"]["data"]
-            applied = shorter.metrics["provenance"].get("activation", [])
+            own_code = OwnCode.noted(shorter.metrics["provenance"])
             if shorter.experiment.replace(epochs=self.experiment.epochs) != self.experiment:
                 raise KactError(
                     f"'{shorter.path}' is a run of another experiment; only `epochs` may differ.",
@@ -132,13 +131,14 @@ class Training:
                 f"'{path.parent}' was begun with --engine {found.engine}.",
                 f"Go on with --engine {found.engine}, or choose another --out.",
             )
-        begun_with, applied = found.data or begun_with, found.activation or applied
-        if not own_activations.unchanged(applied, self.checkpoint.activation):
-            raise changed_activation(self.experiment.activation, path.parent)
+        begun_with = found.data or begun_with
+        own_code = OwnCode(found.activation or own_code.activation, found.layout or own_code.layout)
+        own_code.check(self.experiment, path.parent)
         if begun_with and begun_with != self.data.fingerprint:  # before the arrays: a new class changes their shapes
             own = path == self.directory.checkpoint_path
             raise changed_data(self.experiment, path.parent, *(() if own else ("Leave --continue-from away",)))
-        found.data, found.activation = self.data.fingerprint, self.checkpoint.activation
+        found.data = self.data.fingerprint
+        found.activation, found.layout = self.checkpoint.activation, self.checkpoint.layout
         _assign(self.model.variables, found.weights, path)
         _assign(self._optimizer.variables, found.optimizer, path)
         self.checkpoint = found
@@ -252,7 +252,7 @@ class Training:
             "precision": self.experiment.precision,
             "step": self.checkpoint.step,
             "data": self.data.fingerprint,
-            **({"activation": self.checkpoint.activation} if self.checkpoint.activation else {}),
+            **OwnCode(self.checkpoint.activation, self.checkpoint.layout).to_dict(),
             **({"resources": self.data.resources} if isinstance(self.data, EncodedData) else {}),
             "backbone": self.backbone_sha256,
             "versions": backend.versions(),
