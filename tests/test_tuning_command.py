@@ -14,6 +14,7 @@ from kact.command_line import parse_train
 from kact.experiment import Experiment
 from kact.runs import Run
 from kact.stats import paired
+from tests import own_model
 from tests.tuning_runs import BASE, FakeRuns, cheap_accuracy, small_plan
 from tuning import figures
 from tuning.__main__ import main
@@ -146,11 +147,15 @@ def test_bad_input_is_one_or_two_lines_and_exit_code_2(flags, words, tmp_path, c
     assert not (tmp_path / "out").exists()
 
 
-def test_runs_with_a_model_of_ones_own_are_served_by_a_page_that_may_import_it(tmp_path, capsys):
+def test_runs_with_a_model_of_ones_own_are_served_by_a_page_that_may_import_it(tmp_path, monkeypatch, capsys):
     line = ["--model", "tests.own_model:Residual", "--epochs", "1", "--train-examples", "200", "--trials", "1"]
     assert main([*line, "--final-seeds", "2", "--out", str(tmp_path)]) == 0
     (project,) = tmp_path.iterdir()
     assert f'serve  make demo ARGS="--runs {project}/final --own-code"' in capsys.readouterr().out
+    monkeypatch.setattr(own_model.Residual, "hidden", lambda self, x, blocks: blocks.flatten(x))
+    line[line.index("--trials") + 1] = "2"
+    assert main([*line, "--final-seeds", "2", "--out", str(tmp_path)]) == 2
+    assert f"'tests.own_model:Residual' has other layers than when '{project}' was begun" in capsys.readouterr().err
 
 
 def test_a_project_of_another_search_is_refused(base, tmp_path, fake, capsys):

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from kact.errors import KactError
+from kact.runs import OwnCheck, RunDirectory, has_own
 from kact.startup import spare_tensorflow
 from kact.storage.files import held
 from kact.wording import duration
@@ -21,6 +22,7 @@ from tuning.plan import Place, Plan, claim
 from tuning.records import FILE, Trial, best, counts, load_trials
 from tuning.report import verdict, write_report, write_trials
 from tuning.search import Tuner
+from tuning.space import applied
 from tuning.workers import Child, supervise
 
 
@@ -40,6 +42,7 @@ def tune(plan: Plan, project: Path, options: TuneOptions) -> int:
         check_port("127.0.0.1", options.port)
     with working_in(project):
         claim(plan, project)
+        check_own(plan, place)
         names = ", ".join(plan.space.entries)
         print(f"Searching {names} of {plan.base.model.name} on {plan.base.task} ({plan.tuner}).", flush=True)
         spare_tensorflow()
@@ -100,6 +103,20 @@ def _conclude(plan: Plan, place: Place, options: TuneOptions, trials: Sequence[T
     print(f"best   {files.best}\ntrials {files.trials}\npage   {files.page}")
     print(f"train  {files.train_command}\nserve  {files.serve_command}")
     return 0
+
+
+def check_own(plan: Plan, place: Place) -> None:
+    """Refuse to go on with trials of data or code of the user's own that is another now.
+
+    Raises:
+        KactError: if it is, or can be used no longer.
+    """
+    own = OwnCheck(place.project, "Give another --project")
+    for trial in load_trials(place.search):
+        experiment = applied(plan.base, dict(trial.settings))
+        for one in trial.executions:
+            if one.run and has_own(experiment):
+                own.check(experiment, *RunDirectory(place.project / one.run).begun_with)
 
 
 def play(part: str, plan: Plan, project: Path, device: str, child: bool, again: bool) -> int:

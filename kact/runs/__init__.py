@@ -4,7 +4,7 @@ and `changes` of the user's own data and code since it was begun.
 Importing this loads no deep-learning library.
 """
 
-from kact.runs.changes import OwnCode, changed_data, has_own, own_data_of
+from kact.runs.changes import OwnCheck, OwnCode, changed_data, has_own, own_data_of
 from kact.runs.directory import (
     Run,
     RunDirectory,
@@ -12,4 +12,4 @@ from kact.runs.directory import (
     no_run,
 )
 
-__all__ = ["OwnCode", "Run", "RunDirectory", "changed_data", "checked", "has_own", "no_run", "own_data_of"]
+__all__ = ["OwnCheck", "OwnCode", "Run", "RunDirectory", "changed_data", "checked", "has_own", "no_run", "own_data_of"]

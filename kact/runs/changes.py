@@ -14,11 +14,12 @@ from typing import Any
 from kact.activations.own import unchanged, values_of
 from kact.errors import KactError
 from kact.experiment import Experiment
+from kact.models import Model
 from kact.models.layout import layout_of, same_layout
 from kact.own_code import KIND
 from kact.tasks import TaggedData, TaskData, get_record, load_task
 
-_WAY_OUT = "Give the new one a name of its own, or another --out; or put the old one back."
+_WAY_OUT = "Give the new one a name of its own, or begin in another directory; or put the old one back."
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,46 @@ class OwnCode:
                 _WAY_OUT,
                 kind=KIND,
             )
+
+
+@dataclass
+class OwnCheck:
+    """Compares what many runs were begun with, with what is there now: everything once.
+
+    Attributes:
+        begun: the directory of the study or search that is not to mix the two.
+        way_out: what to do to train on data that is there now.
+    """
+
+    begun: Path
+    way_out: str
+    _data_now: dict[tuple[str, str], str] = field(default_factory=dict, init=False)
+    _compared: list[tuple[str, Model, OwnCode]] = field(default_factory=list, init=False)
+
+    def check(self, experiment: Experiment, data: str, code: OwnCode) -> None:
+        """Raise if an experiment's own data or code is not what its run was begun with.
+
+        Args:
+            experiment: of the run.
+            data: SHA-256 of the data that the run was begun with; "" if unknown.
+            code: by what the run knows its code again.
+
+        Raises:
+            KactError: if something is another now, or can be used no longer.
+        """
+        if not has_own(experiment):
+            return
+        if (experiment.activation, experiment.model, code) not in self._compared:
+            code.check(experiment, self.begun)
+            self._compared.append((experiment.activation, experiment.model, code))
+        if experiment.data is None or not data:
+            return
+        place = experiment.task, experiment.data
+        if place not in self._data_now:  # read once for all runs; whoever trains then finds it in the cache
+            found = own_data_of(experiment)
+            self._data_now[place] = "" if found is None else found.fingerprint
+        if self._data_now[place] not in ("", data):
+            raise changed_data(experiment, self.begun, self.way_out)
 
 
 def has_own(experiment: Experiment) -> bool:

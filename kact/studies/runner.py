@@ -15,8 +15,7 @@ from typing import Any, Protocol
 
 from kact.errors import KactError
 from kact.experiment import Experiment
-from kact.models import Model
-from kact.runs import OwnCode, RunDirectory, changed_data, has_own, own_data_of
+from kact.runs import OwnCheck, OwnCode, RunDirectory, has_own
 from kact.settings import frozen
 from kact.studies.directory import StudyDirectory
 from kact.studies.job import Job, Outcome
@@ -88,19 +87,15 @@ class StudyRunner:
     device: str = "auto"
     track: str | None = None
     retry_failed: bool = False
-    _data_now: dict[tuple[str, str | None], str] = field(default_factory=dict, init=False)
-    _code_compared: list[tuple[str, Model, OwnCode]] = field(default_factory=list, init=False)
 
     def run(self) -> None:
         """Run what is missing of both stages."""
         table = self.directory.table
         table.check()
-        self._check_own(
-            (experiment, str(noted.get("data", "")), OwnCode.noted(noted))
-            for row in table.rows()
-            if (noted := (row.metrics or {}).get("provenance"))
-            and has_own(experiment := Experiment.from_dict(row.experiment))
-        )
+        own = OwnCheck(self.directory.path, "Give another --out")
+        for row in table.rows():
+            if provenance := (row.metrics or {}).get("provenance"):
+                own.check(Experiment.from_dict(row.experiment), provenance["data"], OwnCode.noted(provenance))
         for stage in STAGES if self.study.tune is not None else ("compare",):
             chosen = choose_settings(self.study, table.rows("tune")) if stage == "compare" else {}
             tasks = self._tasks(stage, chosen)
@@ -110,33 +105,12 @@ class StudyRunner:
             missing = [task for task in tasks if task.key not in kept]
             self.watcher.stage_began(stage, len(tasks), sum(task.experiment.epochs for task in tasks), done)
             missing = [task for task in missing if not self._has_no_choice(task, stage, chosen)]
-            self._check_own(  # also runs that the table knows nothing of: cut off, or of a table that was lost
-                (task.experiment, *RunDirectory(self.directory.runs / task.experiment.label).begun_with)
-                for task in missing
-                if has_own(task.experiment)
-            )
+            for task in missing:  # also runs that the table knows nothing of: cut off, or of a table that was lost
+                if has_own(task.experiment):
+                    begun_with = RunDirectory(self.directory.runs / task.experiment.label).begun_with
+                    own.check(task.experiment, *begun_with)
             self._prepare(missing)
             self._work_off(missing)
-
-    def _check_own(self, begun: Iterable[tuple[Experiment, str, OwnCode]]) -> None:
-        """Refuse to mix runs of the user's own data or code with runs of what that is now.
-
-        Args:
-            begun: experiments of which something is the user's own, with the SHA-256 of the data that each one's run
-                was begun with, "" if unknown, and by what that run knows the code.
-        """
-        for experiment, data, code in begun:
-            if (experiment.activation, experiment.model, code) not in self._code_compared:
-                code.check(experiment, self.directory.path)
-                self._code_compared.append((experiment.activation, experiment.model, code))
-            if experiment.data is None or not data:
-                continue
-            place = experiment.task, experiment.data
-            if place not in self._data_now:  # read once for all of its runs; the workers then find it in the cache
-                found = own_data_of(experiment)
-                self._data_now[place] = "" if found is None else found.fingerprint
-            if self._data_now[place] not in ("", data):
-                raise changed_data(experiment, self.directory.path, "Give another --out")
 
     def _tasks(self, stage: str, chosen: Mapping[Any, Any]) -> list[_Task]:
         """Return this shard's runs of a stage, shorter ones first where longer ones go on from them."""
