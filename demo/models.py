@@ -18,10 +18,13 @@ from typing import Any
 from demo.familiarity import Familiarity
 from demo.folders import run_directories
 from kact import KactError, Predictor, Run
+from kact.own_code import named_in
 from kact.startup import spare_tensorflow
 
 BOX = Path(__file__).with_name("models")
 _TASKS = {"cifar10": "photographs", "twitter_pos": "tweets"}  # in words that say what to give
+
+_OWN = {"activation": "a function", "model": "a class"}
 
 _log = logging.getLogger(__name__)
 
@@ -130,9 +133,11 @@ def _entry(path: Path, *, boxed: bool, own_code: bool) -> Entry:
     entry = Entry(path.name, path.name, path, boxed=boxed)
     try:
         given = tomllib.loads((path / "experiment.toml").read_text(encoding="utf-8"))
-        if not own_code and (what := _own_code(given)):  # naming it imports it
+        if not own_code and (what := named_in(given)):  # naming it imports it
             entry.activation = str(given.get("activation", ""))
-            entry.problem = f"Its {what} of somebody's own, and the page was started without --own-code."
+            entry.problem = (
+                f"Its {what} is {_OWN[what]} of somebody's own, and the page was started without --own-code."
+            )
             return entry
         run = Run.load(path)
         _describe(entry, run)
@@ -145,14 +150,6 @@ def _entry(path: Path, *, boxed: bool, own_code: bool) -> Entry:
         _log.warning("%s cannot be used: %s", path.name, _first_line(error))
         entry.problem = _why(error)
     return entry
-
-
-def _own_code(given: dict[str, Any]) -> str:
-    """Return what of an experiment is code of somebody's own, "" if nothing is."""
-    model = given.get("model")
-    if ":" in str(given.get("activation", "")):
-        return "activation is a function"
-    return "model is a class" if ":" in str(model.get("name", "") if isinstance(model, dict) else model) else ""
 
 
 def _describe(entry: Entry, run: Run) -> None:

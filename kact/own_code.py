@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,22 @@ def imported(path: str, parameter: str, fits: Callable[[Any], bool], wanted: str
     if not fits(found):
         raise KactError.parameter(parameter, path, f"the path of {wanted}", kind=KIND)
     return found
+
+
+def named_in(experiment: Mapping[str, Any]) -> str:
+    """Return what of an experiment is code of somebody's own: "activation", "model", or "" for nothing.
+
+    Args:
+        experiment: as plain values, such as those of its TOML, of which nothing is imported.
+
+    Example:
+        >>> named_in({"activation": "mish", "model": {"name": "residual:Residual"}})
+        'model'
+    """
+    model = experiment.get("model")
+    if ":" in str(experiment.get("activation", "")):
+        return "activation"
+    return "model" if ":" in str(model.get("name", "") if isinstance(model, Mapping) else model) else ""
 
 
 def said(error: Exception) -> str:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kact import plots
+from kact.own_code import named_in
 from kact.runs import Run
 from kact.stats.paired import ALPHA
 from kact.storage.files import atomic
@@ -63,7 +64,7 @@ class Files:
 
 def write_report(plan: Plan, project: Path, trials: Sequence[Trial], final: Final) -> Files:
     """Write all files of a finished search and return where they are."""
-    own = any(":" in f"{one.activation} {one.model.spec}" for one in (plan.base, final.chosen))
+    own = any(named_in(one.to_dict()) for one in (plan.base, final.chosen))
     table = write_trials(plan, project, trials)
     files = Files(project / "best.toml", table, project / "report.html", project / FINAL, own)
     with atomic(files.best) as temporary:

@@ -115,7 +115,7 @@ def check_own(plan: Plan, place: Place) -> None:
     for trial in load_trials(place.search):
         experiment = applied(plan.base, dict(trial.settings))
         for one in trial.executions:
-            if one.run and has_own(experiment):
+            if one.run and has_own(experiment.to_dict()):
                 own.check(experiment, *RunDirectory(place.project / one.run).begun_with)
 
 

@@ -16,7 +16,7 @@ from kact.errors import KactError
 from kact.experiment import Experiment
 from kact.models import Model
 from kact.models.layout import layout_of, same_layout
-from kact.own_code import KIND
+from kact.own_code import KIND, named_in
 from kact.tasks import TaggedData, TaskData, get_record, load_task
 
 _WAY_OUT = "Give the new one a name of its own, or begin in another directory; or put the old one back."
@@ -111,8 +111,6 @@ class OwnCheck:
         Raises:
             KactError: if something is another now, or can be used no longer.
         """
-        if not has_own(experiment):
-            return
         if (experiment.activation, experiment.model, code) not in self._compared:
             code.check(experiment, self.begun)
             self._compared.append((experiment.activation, experiment.model, code))
@@ -126,14 +124,14 @@ class OwnCheck:
             raise changed_data(experiment, self.begun, self.way_out)
 
 
-def has_own(experiment: Experiment) -> bool:
-    """Return whether data or code of the user's own is in an experiment.
+def has_own(experiment: Mapping[str, Any]) -> bool:
+    """Return whether data or code of the user's own is in an experiment, given as plain values.
 
     Example:
-        >>> has_own(Experiment(activation="math:erf")), has_own(Experiment())
+        >>> has_own(Experiment(activation="math:erf").to_dict()), has_own(Experiment().to_dict())
         (True, False)
     """
-    return experiment.data is not None or ":" in experiment.activation or ":" in experiment.model.spec
+    return experiment.get("data") is not None or named_in(experiment) != ""
 
 
 def own_data_of(experiment: Experiment) -> TaskData | TaggedData | None:

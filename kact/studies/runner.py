@@ -94,7 +94,7 @@ class StudyRunner:
         table.check()
         own = OwnCheck(self.directory.path, "Give another --out")
         for row in table.rows():
-            if provenance := (row.metrics or {}).get("provenance"):
+            if has_own(row.experiment) and (provenance := (row.metrics or {}).get("provenance")):
                 own.check(Experiment.from_dict(row.experiment), provenance["data"], OwnCode.noted(provenance))
         for stage in STAGES if self.study.tune is not None else ("compare",):
             chosen = choose_settings(self.study, table.rows("tune")) if stage == "compare" else {}
@@ -106,7 +106,7 @@ class StudyRunner:
             self.watcher.stage_began(stage, len(tasks), sum(task.experiment.epochs for task in tasks), done)
             missing = [task for task in missing if not self._has_no_choice(task, stage, chosen)]
             for task in missing:  # also runs that the table knows nothing of: cut off, or of a table that was lost
-                if has_own(task.experiment):
+                if has_own(task.experiment.to_dict()):
                     begun_with = RunDirectory(self.directory.runs / task.experiment.label).begun_with
                     own.check(task.experiment, *begun_with)
             self._prepare(missing)
