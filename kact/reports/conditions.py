@@ -32,6 +32,7 @@ from kact.wording import counted, duration, short
 QUICK = "This is the quick form of the study, made to see that it runs: its numbers tell nothing."
 _JPEG_CIFAR10 = "e4178782a57b02e75c28c0e2120eca1384d5b133e38a8bc31e3986a30f76d608"  # of the arrays of a JPEG copy
 _FEW_SEEDS = 6
+_RATE_DEPENDS_ON = {"activation", "batch_norm", "batch_size", "initializer", "loss", "model", "optimizer"}
 
 
 def conditions(found: Findings) -> Table:
@@ -165,7 +166,7 @@ def _selection(material: Material) -> Iterator[str]:
     yield f"Scored are {material.kept}; test was scored once, at the end, and selected nothing."
     if not material.tuned:
         rates = {key(row.experiment.get("learning_rate")) for row in material.compared}
-        if material.compare == "activation" and len(rates) == 1 and len(material.compared) > 1:
+        if material.compare in _RATE_DEPENDS_ON and len(rates) == 1 and len(material.compared) > 1:
             yield "All values had one learning rate, which favours those that it happens to suit."
         return
     names = listing([field(name) for name in material.tuned])
