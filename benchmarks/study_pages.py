@@ -148,7 +148,9 @@ def write_index() -> Path:
             found = findings(gather([str(PAGES / _rows(study.name))]))
             verdict, _, *more = answer(found, own_rates(found))
             told = escaped(" ".join([verdict, *more]))
-            answers.append(f"- **[{escaped(study.title)}](studies/{study.name}.md):** {told}")
+            concluded = (PAGES / _rows(study.name) / CONCLUSION).is_file()
+            held = f" [What holds of it, and what does not](studies/{study.name}.md#conclusion)." if concluded else ""
+            answers.append(f"- **[{escaped(study.title)}](studies/{study.name}.md):** {told}{held}")
     begun = [
         one.name for one in sorted((PAGES / _rows("")).glob("*")) if not (PAGES / f"studies/{one.name}.md").is_file()
     ]

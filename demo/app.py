@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import html
 import tempfile
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -143,7 +144,11 @@ def _tweets(catalogue: Catalogue) -> None:
         )  # fmt: skip
         shown = gr.Checkbox(label="Show probabilities", scale=1, min_width=160)
     button = gr.Button("Tag", variant="primary")
-    gr.Examples([[one] for one in TWEETS], text, label="Examples", cache_examples=False)
+    _html('<p class="kact-small">Examples</p>')
+    with gr.Row(
+        elem_classes="kact-examples"
+    ):  # buttons: what gr.Examples asks of the server, the page does not let through
+        examples = {one: gr.Button(textwrap.shorten(one, 40, placeholder=" …"), size="sm") for one in TWEETS}
     answer = _html(
         _hint("Each token gets its part of speech, and where two models differ is marked."), elem_id="tagged"
     )
@@ -156,9 +161,20 @@ def _tweets(catalogue: Catalogue) -> None:
     def answered_if_any(given: str, chosen: list[str], probabilities: bool) -> tuple[Any, Any]:
         return answered(given, chosen, probabilities) if given and chosen else (gr.skip(), gr.skip())
 
+    def tagged_example(example: str, chosen: list[str], probabilities: bool) -> tuple[str, str, str]:
+        return example, *answered(example, chosen, probabilities)
+
     def refused(words: str) -> tuple[str, str]:
         return _refusal(words), ""
 
+    def refused_example(words: str) -> tuple[Any, str, str]:
+        return gr.skip(), *refused(words)
+
+    for one, example in examples.items():
+        show = functools.partial(tagged_example, one)
+        example.click(
+            bounded(show, refused_example), [keys, shown], [text, answer, table], show_progress="hidden", **_PRIVATE
+        )
     given, shows = [text, keys, shown], [answer, table]
     button.click(bounded(answered, refused), given, shows, show_progress="minimal", **_PRIVATE)
     for event in (keys.change, shown.change):

@@ -2,7 +2,7 @@
 
 >>> study = study_of(["relu", "swish"], {"task": "digits"})
 >>> study.title, study.grid["activation"], study.tune.grid["learning_rate"], len(study.seeds)
-('relu and silu on digits', ('relu', 'silu'), (0.0001, 0.0003, 0.001, 0.003, 0.01), 6)
+('relu and silu on digits', ('relu', 'silu'), (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03), 6)
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from kact.studies.study_file import load_study, to_toml
 from kact.studies.tune import FIRST_SEED, Tune, seeds_of
 from kact.tasks import get_record
 
-_AROUND = (0.1, 0.3, 1.0, 3.0, 10.0)  # times the optimizer's own learning rate
+_AROUND = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)  # times the optimizer's own learning rate
 _ABOUT = """Compare activations in one network: each gets the learning rate that is best for it on validation, then all
 are run with as many seeds as a difference takes to be seen. It is a study, kept as a TOML file to change or to go on
 with; what was run before is not run again.
@@ -55,7 +55,7 @@ def main(arguments: list[str]) -> int:
         train_examples: Annotated[int | None, Flag("train on so many examples only")] = None,
         config: Annotated[str | None, Flag("any other setting: an experiment in TOML, or a recipe", "FILE")] = None,
         learning_rates: Annotated[
-            tuple[float, ...], Flag("what each is given to choose from; five around the optimizer's own unless said")
+            tuple[float, ...], Flag("what each is given to choose from; six around the optimizer's own unless said")
         ] = (),
         tuning_seeds: Annotated[int, Flag("runs of each rate that it is chosen by; more where rates are near")] = 1,
         seeds: Annotated[int | None, Flag("of each; as few as can show a difference unless said")] = None,
@@ -105,7 +105,7 @@ def study_of(
     Args:
         candidates: specs of at least two different ones.
         given: the experiment's other settings, as `Experiment.from_dict` takes them.
-        learning_rates: what each chooses from; five around the experiment's own if empty.
+        learning_rates: what each chooses from; six around the experiment's own if empty.
         seeds: how many; as many as the sign-flip test needs for so many pairs if None.
         tuning_seeds: how many, none of them compared, a rate is chosen by.
 

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from kact import activations, optimizers
+from kact.activations.own import probed_numbers
 from kact.models import MODELS, PRESETS, initializers
 from kact.recipes import config_path, recipe_names
 from kact.runs import Run
@@ -25,21 +26,31 @@ _STOPS = {
 }
 
 
+def _remedy(metrics: Mapping[str, Any]) -> str:
+    """Return what to do about a loss that is no number."""
+    tried = probed_numbers()
+    values = metrics["provenance"].get("activation") or []
+    odd = [number for number, value in zip(tried, values, strict=False) if value is None]
+    if odd:
+        return f"Nor is what the activation makes of {odd[-1]:g} and of {len(odd) - 1} more of {len(tried)} numbers."
+    return "Try a smaller learning rate."
+
+
 def summary(run: Run) -> str:
     """Return the few lines that end a training: scores, where things are, what to do next."""
     metrics, timing = run.metrics, run.metrics["timing"]
     unit = "tokens" if "tokens_per_second" in timing else "images"
     lines = []
     if run.diverged:
-        lines.append(f"DIVERGED in epoch {metrics['epochs']}: the loss is not a number. Try a smaller learning rate.")
+        lines.append(f"DIVERGED in epoch {metrics['epochs']}: the loss is not a number. {_remedy(metrics)}")
     if metrics["test"]:
         lines.append(
             f"test accuracy {metrics['test']['accuracy']:.4f}  loss {metrics['test']['loss']:.4f}"
             f"  macro F1 {metrics['test']['f1']:.4f}"
             f"  (epoch {metrics['kept_epoch']} of {metrics['epochs']}; {_validation(metrics)})"
         )
-        if learned_nothing(metrics["test"]):
-            share = commonest_share(metrics["test"])
+        share = commonest_share(metrics["test"])
+        if learned_nothing(metrics["test"]) and share != 1:  # a test set of one label says nothing of luck
             lines.append(f"It is no better than luck: one label for all gives {share:.4f}. Try another learning rate.")
     lines.append(
         f"{metrics['model']['parameters']:,} parameters  trained in {short(timing['train_seconds'])}"

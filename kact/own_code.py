@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import importlib
+import sysconfig
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 from kact.errors import KactError, nearest
 
 KIND = "own code"  # of errors of it
+_NOT_OWN = ("<", str(Path(__file__).parent), *(sysconfig.get_path(one) for one in ("stdlib", "purelib", "platlib")))
 
 
 def imported(path: str, parameter: str, fits: Callable[[Any], bool], wanted: str) -> Any:
@@ -84,7 +86,7 @@ def named_in(experiment: Mapping[str, Any]) -> str:
 
 
 def said(error: Exception) -> str:
-    """Return an error of somebody's own code in one line: its kind, what it says, and where it was raised.
+    """Return an error of somebody's own code in one line: its kind, what it says, and which line of that code led there.
 
     Example:
         >>> said(ValueError("no such width"))
@@ -92,7 +94,8 @@ def said(error: Exception) -> str:
     """
     words = str(error).strip().partition("\n")[0][:200].rstrip(".")
     frames = traceback.extract_tb(error.__traceback__)
-    where = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+    own = [frame for frame in frames if not frame.filename.startswith(_NOT_OWN)]
+    where = f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
     if isinstance(error, SyntaxError):
         where = ""  # it says so itself
     return f"{type(error).__name__}{': ' if words else ''}{words}{where}"

@@ -155,11 +155,13 @@ def is_finite(value: int | float) -> bool:
 
 def _malformed(argument: str, text: object) -> KactError:
     return KactError.parameter(
-        argument, text, "a name, `name(key=value, ...)` with numbers as values, or `package.module:function`"
+        argument, text, "a name, `name(key=value, ...)` with numbers or words as values, or `package.module:function`"
     )
 
 
 def _literal(node: ast.expr, argument: str, text: str) -> Literal:
+    if isinstance(node, ast.Name):  # a word without its quotes, which a shell may have eaten
+        return node.id
     try:
         value = ast.literal_eval(node)
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):

@@ -90,3 +90,31 @@ class Broken(Model):
 
     def hidden(self, x, blocks):
         return blocks.dense(x, units=0 / 0)
+
+
+@dataclass(frozen=True)
+class Twice(Model):
+    """One name for two layers."""
+
+    def hidden(self, x, blocks):
+        x = blocks.hidden_dense(blocks.flatten(x), 4, name="same")
+        return blocks.hidden_dense(x, 4, name="same")
+
+
+class Undecorated(Model):
+    """Its size is none, as it is no dataclass."""
+
+    units: int = 3
+
+    def hidden(self, x, blocks):
+        return blocks.hidden_dense(blocks.flatten(x), self.units, name="first")
+
+
+@dataclass(frozen=True)
+class Wrong(Model):
+    """What only a library's code notices."""
+
+    units: int = 0
+
+    def hidden(self, x, blocks):
+        return blocks.hidden_dense(blocks.flatten(x), self.units, name="first")

@@ -91,7 +91,8 @@ def run_study(study, folder, pool=None, notes=None, **settings):
 def trained(experiment, accuracy=0.5):
     """Return the outcome of a run that was never made."""
     scores = {"accuracy": accuracy, "loss": 1.0}
-    return Outcome("finished", {"validation": scores, "test": scores}, [{"epoch": 1, "train_loss": 1.0}])
+    epoch = {"epoch": 1, "train_loss": 1.0, "validation_accuracy": accuracy, "validation_loss": 1.0}
+    return Outcome("finished", {"validation": scores, "test": scores}, [epoch])
 
 
 def pretend(job):

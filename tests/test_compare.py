@@ -17,9 +17,9 @@ LINE = ["compare", "relu", "swish", "--learning-rates", "0.01", "0.03", "--epoch
 def test_each_gets_its_learning_rate_and_as_many_seeds_as_a_difference_takes():
     study = study_of(["relu", "mish", "relu", "elu(alpha=1)"], {"task": "mnist", "epochs": 3})
     assert study.grid["activation"] == ("relu", "mish", "elu") and len(study.seeds) == 7
-    assert study.tune.grid["learning_rate"] == (0.0001, 0.0003, 0.001, 0.003, 0.01) and study.base["epochs"] == 3
+    assert study.tune.grid["learning_rate"] == (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03) and study.base["epochs"] == 3
     momentum = study_of(["relu", "mish"], {"optimizer": "momentum"}, seeds=3)
-    assert momentum.tune.grid["learning_rate"] == (0.005, 0.015, 0.05, 0.15, 0.5) and len(momentum.seeds) == 3
+    assert momentum.tune.grid["learning_rate"] == (0.005, 0.015, 0.05, 0.15, 0.5, 1.5) and len(momentum.seeds) == 3
     names = {
         study_of(*one).name for one in ((["relu", "mish"], {}), (["relu", "elu"], {}), (["relu", "mish"], {"l2": 0.1}))
     }

@@ -234,6 +234,15 @@ def test_tweets_are_tagged_with_a_legend(visit):
     assert page.evaluate("window.hacked") is None
 
 
+def test_an_example_tweet_is_tagged_at_one_click(visit):
+    page, _ = visit
+    tab(page, "Tweets")
+    page.get_by_role("button", name="I'm gonna see Inception").click()
+    page.locator("#tagged .kact-token", has_text="Inception").first.wait_for()
+    assert "#cantwait" in page.locator("#tweet textarea").input_value()
+    shot(page, "tweets-example")
+
+
 def test_two_taggers_show_where_they_differ_and_how_sure_they_are(visit):
     page, _ = visit
     tab(page, "Tweets")

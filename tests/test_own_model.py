@@ -147,3 +147,18 @@ def test_it_is_found_in_the_folder_that_kact_is_started_in(tmp_path):
     (path,) = (tmp_path / "runs").iterdir()
     with pytest.raises(KactError, match="needs the module 'of_one_folder', which cannot be imported"):
         Run.load(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("Twice", ["cannot be built", '"same" is used 2 times']),
+        ("Undecorated", ["is no dataclass", "@dataclass(frozen=True)"]),
+        ("Wrong", ["cannot be built", "own_model.py, line "]),
+    ],
+)
+def test_a_mistake_is_told_with_the_line_of_ones_own_file(name, words, tmp_path, capsys):
+    line = ["train", "--model", f"tests.own_model:{name}", "--epochs", "1", "--out", str(tmp_path)]
+    assert command.main(line) == 2
+    said = capsys.readouterr().err
+    assert all(word in said for word in words) and len(said.splitlines()) == 2, said

@@ -84,7 +84,6 @@ def test_forms_that_parse(text: str, spec: Spec) -> None:
         "elu(x=1)(y=2)",
         "elu(x=1); relu",
         "elu(x=1) + 1",
-        "elu(x=relu)",
         "elu(x=f(1))",
         "elu(x=[1])",
         "elu(x=(1, 2))",
@@ -96,7 +95,6 @@ def test_forms_that_parse(text: str, spec: Spec) -> None:
         "elu(x=1e999)",
         "elu(x=-1e999)",
         f"elu(x={'9' * 400})",  # a whole number that no float holds
-        "elu(x=nan)",
         "elu(x:=1)",
         "lambda x: x",
         "a.b",
@@ -234,3 +232,7 @@ def test_choose_lists_the_choices_the_nearest_and_the_next_step() -> None:
         "The 'activation' parameter must be one of: relu, gelu. Got 'gleu' instead. Did you mean 'gelu'?\n"
         "See `kact list`."
     )
+
+
+def test_a_word_needs_no_quotes():
+    assert parse_spec("image_folder(unreadable=skip)", "task") == parse_spec("image_folder(unreadable='skip')", "task")

@@ -11,7 +11,7 @@ from kact.studies.row import STAGES, ResultRow
 from kact.studies.show import describe
 from kact.studies.study import Study
 from kact.studies.study_file import from_toml, load_study, study_names, to_toml
-from kact.studies.tune import Tune, choose_settings
+from kact.studies.tune import Tune, choose_settings, steady_scores
 
 pytestmark = pytest.mark.any_backend
 
@@ -222,8 +222,8 @@ def test_one_value_alone_needs_no_seeds_for_a_comparison():
 
 def row(activation, rate, accuracy, loss=1.0, status="finished", seed=1000, batch_norm=False):
     cell = {"activation": activation, "batch_norm": batch_norm, "learning_rate": rate}
-    metrics = None if accuracy is None else {"validation": {"accuracy": accuracy, "loss": loss}}
-    return ResultRow("x", seed, "tune", cell, {"monitor": "accuracy"}, status, metrics)
+    history = [] if accuracy is None else [{"epoch": 1, "validation_accuracy": accuracy, "validation_loss": loss}]
+    return ResultRow("x", seed, "tune", cell, {"monitor": "accuracy"}, status, None, history)
 
 
 def tuned(**changes):
@@ -262,6 +262,28 @@ def test_the_mean_over_seeds_decides_and_a_seed_that_diverged_takes_its_candidat
 def test_ties_go_to_the_lower_loss_and_then_to_the_earlier_candidate():
     rows = [row("relu", 0.1, 0.5, 1.0), row("relu", 0.2, 0.5, 0.5), row("relu", 0.3, 0.5, 0.5)]
     assert choose_settings(tuned(), rows[::-1])[("relu",)] == {"learning_rate": 0.2}
+
+
+def curve(accuracies, monitor="accuracy", keep="best", losses=None):
+    history = [
+        {"validation_accuracy": one, "validation_loss": loss}
+        for one, loss in zip(accuracies, losses or [1.0] * len(accuracies), strict=True)
+    ]
+    return ResultRow("x", 0, "tune", {}, {"monitor": monitor, "keep": keep}, "finished", None, history)
+
+
+def test_a_curve_that_jumps_is_not_chosen_for_its_best_epoch():
+    jumping, steady = [0.5, 0.99, 0.6, 0.9, 0.5, 0.9, 0.6, 0.9], [0.5, 0.8, 0.9, 0.95, 0.95, 0.96, 0.95, 0.96]
+    assert steady_scores(curve(jumping))["accuracy"] == pytest.approx(0.795)
+    assert steady_scores(curve(steady))["accuracy"] == pytest.approx(0.955)
+    rising = [0.1 * epoch for epoch in range(1, 9)]
+    falling = steady_scores(curve(rising[::-1]))
+    assert falling["accuracy"] == pytest.approx(0.75), "the weights of the best epochs are kept, wherever they are"
+    assert steady_scores(curve(rising[::-1], keep="last"))["accuracy"] == pytest.approx(0.15)
+    by_loss = steady_scores(curve(rising, "loss", losses=[0.4, 0.2, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8]))
+    assert by_loss == pytest.approx({"loss": 0.2, "accuracy": 0.25})
+    assert steady_scores(curve([0.5, 0.7, 0.6]))["accuracy"] == 0.7, "of so few one stands for a quarter"
+    assert steady_scores(curve([])) == {}
 
 
 def test_a_choice_can_be_made_within_another_factor():

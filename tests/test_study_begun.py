@@ -133,10 +133,10 @@ def test_rows_of_other_seeds_and_of_rates_that_are_chosen_no_more_are_left_out(t
     other = {row.cell["learning_rate"] for row in first if row.stage == "tune"} - rates
     for row in first:  # as if the rate that is best had failed before, and was tried again
         if row.stage == "tune" and row.cell["learning_rate"] in other:
-            better = {"validation": {"accuracy": 0.9, "loss": 0.1}, "test": None}
+            better = [{"epoch": 1, "validation_accuracy": 0.9, "validation_loss": 0.1}]
             with contextlib.closing(sqlite3.connect(directory.table.path)) as connection, connection:
                 connection.execute("DELETE FROM runs WHERE hash = ? AND seed = ?", (row.hash, row.seed))
-            directory.table.add(dataclasses.replace(row, metrics=row.metrics | better))
+            directory.table.add(dataclasses.replace(row, history=better))
     assert [row.stage for row in directory.rows() if row.stage == "compare"] == []
     run_study(fewer, tmp_path / "out", PoolHere(pretend))
     assert {row.experiment["learning_rate"] for row in directory.rows() if row.stage == "compare"} == other

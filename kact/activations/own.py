@@ -133,6 +133,12 @@ def values_of(spec: str) -> list[float | None]:
     raise refusal or AssertionError(spec)
 
 
+def probed_numbers() -> list[float]:
+    """Return the 33 numbers that an activation is tried on, from -8 to 8."""
+    count = math.prod(_SHAPES[0])
+    return [-8 + 16 * number / (count - 1) for number in range(count)]
+
+
 def alike(first: Sequence[float | None], second: Sequence[float | None]) -> bool:
     """Return whether two lists of values are of one function, as far as backends and devices agree on it.
 
@@ -155,7 +161,7 @@ def _applied(spec: str, function: Callable[[Any], Any], shape: tuple[int, ...]) 
     import keras
     import numpy as np
 
-    numbers = np.linspace(-8, 8, math.prod(shape), dtype=np.float32).reshape(shape)
+    numbers = np.array(probed_numbers(), np.float32).reshape(shape)
     given = keras.ops.convert_to_tensor(keras.Variable(numbers, dtype="float32"))  # one whose gradient is wanted
     try:
         found = function(given)

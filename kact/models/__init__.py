@@ -149,8 +149,7 @@ def build_model(
         x = keras.layers.Rescaling(scale, offset, name="normalize")(x)
     with failing_as_own(sizes.spec):
         x = checked_features(sizes, sizes.hidden(x, blocks), "(batch, units)")
-    outputs = blocks.logits(x, classes)
-    return keras.Model(inputs, outputs, name=sizes.name)
+        return keras.Model(inputs, blocks.logits(x, classes), name=sizes.name)
 
 
 def described_layers(model: keras.Model) -> list[dict[str, Any]]:

@@ -30,6 +30,12 @@ def own_class(path: str) -> type[Model]:
             "Give its class a `name` of letters, digits, '_', '-' and '.'.",
             kind=KIND,
         )
+    if "__dataclass_fields__" not in vars(kind) and vars(kind).get("__annotations__"):
+        raise KactError(
+            f"The 'model' {path!r} is no dataclass, and so has none of the sizes that it names.",
+            "Put @dataclass(frozen=True) above it.",
+            kind=KIND,
+        )
     for field in dataclasses.fields(kind):
         if hasattr(Model, field.name) or field.name == "name":
             raise KactError(

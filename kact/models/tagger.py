@@ -159,5 +159,4 @@ def build_tagger(
     x = x * ops.expand_dims(ops.cast(mask, x.dtype), -1)
     with failing_as_own(model.spec):
         x = checked_features(model, model.hidden(x, blocks, mask), "(batch, time, units)")
-    outputs = blocks.logits(x, tags)
-    return keras.Model(inputs, outputs, name=model.name)
+        return keras.Model(inputs, blocks.logits(x, tags), name=model.name)

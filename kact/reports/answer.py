@@ -180,7 +180,7 @@ def _ability(found: Findings) -> str:
         least = unit.amount(middle, 0)
         return f"{paired} paired seeds are too few: only a true difference of about {least} or more is usually found."
     ends = f" ({unit.text(low, decimals)} to {unit.text(high, decimals)}, by the pair)"
-    around = "" if high > 5 * low or low == high else ends
+    around = "" if low == high else ends
     fewest, enough = min(one.n for one in found.comparisons), _enough(found)
     fewer = f" (some pairs have {fewest}, and show less)" if fewest < paired else ""
     advice = f" (the sign-flip test wants at least {enough} seeds)" if paired < enough else ""

@@ -10,21 +10,22 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from kact import stats
 from kact.reports.material import Material
 from kact.reports.numbers import Unit, field, in_words, key, numeric
 from kact.reports.tables import Table
+from kact.studies.tune import steady_scores
 from kact.wording import counted
+
+_EDGE = "at the edge of what was tried"
+_MOST_TOLD = 12  # values in one line
 
 
 def tuned(material: Material) -> Table | None:
     """Return what was chosen on validation for each value, beside the next best; None where nothing was tuned."""
     if not material.tuned:
         return None
-    groups: dict[str, tuple[Any, ...]] = {}
-    for cell in material.cells():
-        values = (cell.value, *(cell.settings[name] for name in material.within))
-        groups.setdefault(key(values), values)
-    rows = [_row(material, values, material.chosen.get(group)) for group, values in groups.items()]
+    rows = [_row(material, values, material.chosen.get(group)) for group, values in _groups(material).items()]
     chosen_names = [f"chosen {field(name)}" for name in material.tuned]
     score = Unit.of(_monitor(material)).header(f"validation {field(_monitor(material))}")
     columns = (field(material.compare), *map(field, material.within), *chosen_names, score, "next best", "remark")
@@ -33,12 +34,39 @@ def tuned(material: Material) -> Table | None:
     seeds = len({row.seed for row in material.rows if row.stage == "tune"})
     note = (
         f"Chosen by the validation score of {'one seed' if seeds == 1 else f'{seeds} seeds'}, which"
-        f" {'takes' if seeds == 1 else 'take'} no part in the comparison{length}. Tried: {'; '.join(tried)}."
+        f" {'takes' if seeds == 1 else 'take'} no part in the comparison{length}; the score is the mean over the best"
+        f" quarter of the epochs, as the best epoch alone flatters curves that jump. Tried: {'; '.join(tried)}."
         " Where the next best is near, chance may have chosen, and what it chose is compared."
     )
-    if any(row[-1] for row in rows):
+    if any(_EDGE in row[-1] for row in rows):
         note += " More values can be added to [tune] in the study's file: the same command runs what is missing."
     return Table("Chosen on validation, before the comparison", columns, tuple(rows), 1 + len(material.within), note)
+
+
+def in_a_line(material: Material) -> str:
+    """Return what was chosen for each value in one line; "" where nothing was, or it would be more than a line."""
+    groups = _groups(material)
+    if len(material.tuned) != 1 or material.within or len(groups) > _MOST_TOLD:
+        return ""
+    (name,) = material.tuned
+    told = []
+    for group, values in groups.items():
+        chosen = material.chosen.get(group)
+        edge = " (the edge of what was tried)" if chosen and at_edge(material.tuned[name], chosen[name]) else ""
+        told.append(
+            f"{in_words(values[0])} {in_words(chosen[name])}{edge}" if chosen else f"{in_words(values[0])} none"
+        )
+    return f"The {field(name)} chosen for each on validation: {', '.join(told)}."
+
+
+def near(material: Material) -> list[str]:
+    """Return the values whose next best candidate was within one standard error of the chosen one on validation."""
+    found = []
+    for group, values in _groups(material).items():
+        chosen = material.chosen.get(group)
+        if chosen and _is_near(material, *_best_two(material, values, chosen)):
+            found.append(", ".join(map(in_words, values)))
+    return found
 
 
 def at_edge(candidates: Sequence[Any], chosen: Any) -> bool:
@@ -49,13 +77,42 @@ def at_edge(candidates: Sequence[Any], chosen: Any) -> bool:
 def _row(material: Material, values: tuple[Any, ...], chosen: Mapping[str, Any] | None) -> tuple[str, ...]:
     settings = [in_words(chosen[name]) if chosen else "none could be chosen" for name in material.tuned]
     edge = [name for name in material.tuned if chosen and at_edge(material.tuned[name], chosen[name])]
-    remark = f"at the edge of what was tried: {', '.join(map(field, edge))}" if edge else ""
-    unit, scores = Unit.of(_monitor(material)), _scores(material, values)
-    _, own = scores.pop(key(tuple(chosen[name] for name in material.tuned)), ("", None)) if chosen else ("", None)
-    sign = -1 if _monitor(material) == "loss" else 1
-    best = max(scores.values(), key=lambda one: sign * one[1]) if scores and chosen else None
+    unit, (own, best) = Unit.of(_monitor(material)), _best_two(material, values, chosen)
+    remarks = [f"{_EDGE}: {', '.join(map(field, edge))}"] if edge else []
+    if _is_near(material, own, best):
+        remarks.append("the next best is within a standard error")
     beside = "" if best is None else f"{best[0]}: {unit.text(best[1])}"
-    return (*map(in_words, values), *settings, unit.text(own), beside, remark)
+    return (*map(in_words, values), *settings, unit.text(own), beside, "; ".join(remarks))
+
+
+def _groups(material: Material) -> dict[str, tuple[Any, ...]]:
+    """Return the values for each of which one choice was made, by their key."""
+    found: dict[str, tuple[Any, ...]] = {}
+    for cell in material.cells():
+        values = (cell.value, *(cell.settings[name] for name in material.within))
+        found.setdefault(key(values), values)
+    return found
+
+
+def _best_two(
+    material: Material, values: tuple[Any, ...], chosen: Mapping[str, Any] | None
+) -> tuple[float | None, tuple[str, float] | None]:
+    """Return the score of what was chosen for one compared value, and the next best candidate in words with its own."""
+    if not chosen:
+        return None, None
+    scores = _scores(material, values)
+    _, own = scores.pop(key(tuple(chosen[name] for name in material.tuned)), ("", None))
+    sign = -1 if _monitor(material) == "loss" else 1
+    return own, max(scores.values(), key=lambda one: sign * one[1]) if scores else None
+
+
+def _is_near(material: Material, own: float | None, best: tuple[str, float] | None) -> bool:
+    """Return whether other validation examples may have chosen the next best: they are within a standard error."""
+    scored = [(row.metrics or {}).get("validation") for row in material.rows if row.stage == "tune"]
+    sizes = [one["examples"] for one in scored if one]
+    if own is None or best is None or not sizes or _monitor(material) != "accuracy":
+        return False
+    return abs(own - best[1]) <= stats.binomial_standard_error(own, min(sizes))
 
 
 def _scores(material: Material, values: tuple[Any, ...]) -> dict[str, tuple[str, float]]:
@@ -65,7 +122,7 @@ def _scores(material: Material, values: tuple[Any, ...]) -> dict[str, tuple[str,
         own = tuple(row.cell.get(name) for name in (material.compare, *material.within))
         if row.stage == "tune" and key(own) == key(values):
             candidate = tuple(row.cell.get(name) for name in material.tuned)
-            score = row.score("validation", _monitor(material)) if row.status == "finished" else None
+            score = steady_scores(row).get(_monitor(material))
             found.setdefault(key(candidate), (", ".join(map(in_words, candidate)), []))[1].append(score)
     means, most = {}, max((len(scores) for _, scores in found.values()), default=0)
     for name, (words, scores) in found.items():

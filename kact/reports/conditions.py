@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from kact import stats
-from kact.reports.choices import at_edge
+from kact.reports.choices import at_edge, near
 from kact.reports.findings import Findings
 from kact.reports.material import Material
 from kact.reports.numbers import field, in_words, key, listing
@@ -181,6 +181,11 @@ def _selection(material: Material) -> Iterator[str]:
                 f"For {counted(len(edge), 'choice')} the best {field(name)} is at the edge of what was tried: a better"
                 f" one may lie beyond."
             )
+    if values := near(material):
+        yield (
+            f"For {listing(values)} another candidate is within a standard error of the chosen one on validation: other"
+            " validation examples may have chosen that, and the comparison be another. Compare at both to see."
+        )
 
 
 def _data(material: Material) -> Iterator[str]:

@@ -21,6 +21,7 @@ from kact.reports.illustration import Illustration, axis, told
 from kact.reports.numbers import field, in_words, key, numeric
 from kact.reports.score_figures import estimate
 from kact.studies.row import ResultRow
+from kact.studies.tune import steady_scores
 
 MOST_LINES = 12
 _MOST_PANELS = 6
@@ -145,7 +146,7 @@ def _rest(found: Findings, values: dict[str, Any], setting: str) -> str:
 
 
 def _validated(found: Findings, rows: Sequence[ResultRow]) -> PlottedMean | None:
-    scores = [row.score("validation", found.material.score) for row in rows]
+    scores = [steady_scores(row).get(found.material.score) for row in rows]
     kept = [found.unit.scale * one for one in scores if one is not None]
     one = stats.mean_interval(kept)
     low, high = one.interval or (math.nan, math.nan)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from kact.errors import KactError
 from kact.reports import interactive, page
+from kact.reports.choices import in_a_line
 from kact.reports.findings import findings
 from kact.reports.illustration import Illustration
 from kact.reports.material import Material
@@ -86,7 +87,7 @@ def write(
     if {"md", "html"} & set(formats):
         made = page.compose(findings(material, detect))
         if tell is not None:
-            tell("\n".join(filter(None, (made.quick, *made.answer))))
+            tell("\n".join(filter(None, (made.quick, *made.answer, in_a_line(material)))))
         pictures = write_figures(made, folder if "md" in formats else None)
         if "html" in formats:
             interactive_too = interactive.available() if live is None else live

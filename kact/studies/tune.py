@@ -77,7 +77,7 @@ class Tune:
 def choose_settings(study: Study, rows: Iterable[ResultRow]) -> dict[Group, dict[str, Any] | None]:
     """Return the settings that were best on validation, for each group of cells.
 
-    The score is the experiment's `monitor` of the kept epoch, the mean over a candidate's runs; of equal ones the
+    The score is the mean of `steady_scores` over a candidate's runs, by the experiment's `monitor`; of equal ones the
     lower mean loss wins, then the earlier candidate. One of whose runs any diverged, failed or is missing never wins.
 
     Args:
@@ -101,7 +101,7 @@ def choose_settings(study: Study, rows: Iterable[ResultRow]) -> dict[Group, dict
             whole = [one for one in found if one is not None]
             if len(whole) < len(found):
                 continue
-            mean = (sum(one[0] for one in whole) / len(whole), sum(one[1] for one in whole) / len(whole))
+            mean = math.fsum(one[0] for one in whole) / len(whole), math.fsum(one[1] for one in whole) / len(whole)
             if best is None or mean < best:
                 best, chosen[group] = mean, candidate
     return chosen
@@ -119,11 +119,43 @@ def _validation_scores(study: Study, rows: Iterable[ResultRow]) -> dict[tuple[_S
     """Return (what is minimised, loss) of each tuning run that finished, by its cell's settings and its seed."""
     found: dict[tuple[_Settings, int], tuple[float, float]] = {}
     for row in rows:
-        loss, accuracy = row.score("validation", "loss"), row.score("validation", "accuracy")
-        if row.stage == "tune" and row.status == "finished" and loss is not None and accuracy is not None:
+        if row.stage == "tune" and (scores := steady_scores(row)):
             by_loss = row.experiment.get("monitor") == "loss"
-            found[_set_of(row.cell), row.seed] = (loss if by_loss else -accuracy, loss)
+            found[_set_of(row.cell), row.seed] = (
+                scores["loss" if by_loss else "accuracy"] * (1 if by_loss else -1),
+                scores["loss"],
+            )
     return found
+
+
+def steady_scores(row: ResultRow) -> dict[str, float]:
+    """Return the validation scores by which a run is compared with others of other settings, `loss` and `accuracy`.
+
+    They are means over a quarter of the epochs in a row: the one with the best mean of the experiment's `monitor`, or
+    the last one where the last weights are kept. The best epoch alone flatters a curve that jumps, as that of too
+    large a learning rate does.
+
+    Args:
+        row: of a run.
+
+    Returns:
+        The scores; none of a run that did not finish, or was not scored on validation.
+    """
+    names = {name: f"validation_{name}" for name in ("loss", "accuracy")}
+    rows = row.history or []
+    if row.status != "finished" or not rows or any(one.get(name) is None for one in rows for name in names.values()):
+        return {}
+    width = math.ceil(len(rows) / 4)
+    starts = range(len(rows) - width + 1)
+    quarters = [
+        {short: math.fsum(one[name] for one in rows[start : start + width]) / width for short, name in names.items()}
+        for start in starts
+    ]
+    if row.experiment.get("keep") == "last":
+        return quarters[-1]
+    if row.experiment.get("monitor") == "loss":
+        return min(quarters, key=lambda one: one["loss"])
+    return max(quarters, key=lambda one: (one["accuracy"], -one["loss"]))
 
 
 def seeds_of(given: Any, argument: str, start: int = 0) -> tuple[int, ...]:

@@ -10,6 +10,7 @@ it by a fixed seed; without a `validation` folder (or `val`, `valid`, `dev`) tha
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +23,8 @@ from kact.tasks.image_files import Classes, check_image_options, decode, fingerp
 from kact.tasks.split import stratified_cut
 from kact.tasks.task import Identity, RawArrays, Task
 from kact.wording import counted
+
+_log = logging.getLogger("kact")
 
 _PARTS = {"train": "train", "test": "test"} | dict.fromkeys(("validation", "val", "valid", "dev"), "validation")
 _TEST_FRACTION = 0.2
@@ -124,6 +127,9 @@ class FolderOfImages:
                     "Add images to it, or take its folder away.",
                 )
         for part in ("validation", "test"):
+            missing = [name for name in train if part in counts and not counts[part].get(name)]
+            if missing and len(missing) < len(train):
+                _log.warning("%s has no images of %s: its scores say nothing of them.", part, ", ".join(missing))
             strange = [name for name in counts.get(part, {}) if name not in train]
             if strange:
                 raise KactError(f"The class {strange[0]!r} in '{self.root}' is in {part} and not in train.", _ADVICE)
