@@ -86,7 +86,7 @@ def named_in(experiment: Mapping[str, Any]) -> str:
 
 
 def said(error: Exception) -> str:
-    """Return an error of somebody's own code in one line: its kind, what it says, and which line of that code led there.
+    """Return an error of somebody's own code in one line: its kind, what it says, and the line of that code.
 
     Example:
         >>> said(ValueError("no such width"))

@@ -84,6 +84,12 @@ def test_runs_that_all_failed_or_diverged_make_a_page_that_says_so():
     assert page.markdown(made)
 
 
+def test_what_left_no_score_is_named_where_nothing_else_is_left():
+    rows = [made_row({"activation": "relu"}, seed, 0.9) for seed in range(3)]
+    rows += [made_row({"activation": "own:bad"}, seed, None, status="failed") for seed in range(3)]
+    assert "no run of own:bad left a score." in answer(findings(material(rows)))[1]
+
+
 def test_too_few_seeds_for_any_difference_are_said_to_be_so():
     rows = [made_row({"activation": name}, seed, score) for name, seed, score in
             (("relu", 0, 0.1), ("relu", 1, 0.6), ("elu", 0, 0.7), ("elu", 1, 0.5))]  # fmt: skip

@@ -31,7 +31,8 @@ def test_the_page_of_a_full_study_is_of_the_rows_that_are_kept_beside_it(name):
     content = compose(findings(gather([str(RESULTS / "studies/rows" / name)])))
     found = markdown(content)
     verdict, _, *more = content.answer
-    assert f"](studies/{name}.md):** {escaped(' '.join([verdict, *more]))}\n" in LIST
+    answered = escaped(" ".join([verdict, *more]))
+    assert f"](studies/{name}.md):** {answered} [What holds of it, and what does not](studies/{name}.md#conclu" in LIST
     scores = found.partition("\n## Scores\n")[2].partition("\n## ")[0]
     assert len(scores.splitlines()) > 4 and scores in page
     assert f"`kact study run {name}" in page and f"](studies/{name}.md)" in LIST

@@ -231,6 +231,8 @@ def _alone(found: Findings, told: list[Place]) -> str:
 
 def _nothing_beside(found: Findings, told: list[Place]) -> str:
     if len(told) == 1:
+        if without := [cell.name for cell in told[0].cells if not cell.scores(found.material.score)]:
+            return f"There is nothing to compare it with: no run of {listing(without)} left a score."
         return "There is one value only, and nothing to compare it with."
     others = listing([field(name) for name in found.material.others])
     return f"For each {others} there is one {field(found.material.compare)} only, and nothing to compare it with."
