@@ -110,6 +110,13 @@ def test_a_function_that_cannot_be_used_is_told_in_two_lines_before_anything_is_
     assert len(said.splitlines()) == 2 and list(tmp_path.iterdir()) == []
 
 
+def test_what_is_no_number_is_named_where_the_loss_is_none(change, tmp_path, capsys):
+    change(lambda x: ops.log(x))
+    assert command.main(["train", "--activation", SPEC, "--epochs", "1", "--out", str(tmp_path)]) == 0
+    words = "the loss is not a number. Nor is what the activation makes of 0 and of 16 more of 33 numbers."
+    assert words in capsys.readouterr().out
+
+
 def test_what_is_of_maps_alone_or_no_number_or_drawn_is_no_mistake(change):
     change(of_maps_alone)
     assert len(values_of(SPEC)) == 33

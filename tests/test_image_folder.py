@@ -72,6 +72,12 @@ def test_given_splits_are_kept(tmp_path, name):
     assert np.array_equal(again.validation.rows, data.validation.rows) and again.fingerprint == data.fingerprint
 
 
+def test_a_given_part_that_lacks_a_class_is_told_of(tmp_path, caplog):
+    write(tmp_path, [*(f"train/{name}/{number}.png" for name in "abc" for number in (1, 2)), "test/b/1.png"])
+    load(tmp_path, "(image_size=8)")
+    assert "test has no images of a, c: its scores say nothing of them." in caplog.text
+
+
 def test_only_train_and_test_may_be_given(tmp_path):
     for part, number in {"train": 4, "test": 3}.items():
         make_folder(tmp_path / "given" / part, dict.fromkeys(COLOURS, number))
