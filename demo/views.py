@@ -256,8 +256,8 @@ def curve_page(specs: Sequence[str], low: float = -5.0, high: float = 5.0) -> st
                 "initializer": record.initializer,
                 "lowest": curve.y.min(),
                 "highest": curve.y.max(),
-                "steepest": curve.slope.max(),
-                "flattest": curve.slope[np.abs(curve.slope).argmin()],
+                "most_slope": curve.slope.max(),
+                "least_slope": curve.slope.min(),
             }
         )
     return render("activations.html", cards=cards, svg=Markup(figures.curves_svg(sampled)))

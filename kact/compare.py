@@ -114,7 +114,8 @@ def study_of(
     """
     specs = list(dict.fromkeys(activations.canonical_spec(one) for one in candidates))
     if len(specs) < 2:
-        raise KactError("There is nothing to compare.", "Name two activations or more: kact compare relu mish")
+        only = f": {specs[0]} is all that is named" if len(candidates) > 1 else ""
+        raise KactError(f"There is nothing to compare{only}.", "Name two activations or more: kact compare relu mish")
     base = {name: value for name, value in {"task": "digits", **given}.items() if name not in ("activation", "seed")}
     experiment = Experiment.from_dict(base)
     rates = list(learning_rates) or [float(f"{experiment.learning_rate * factor:.2g}") for factor in _AROUND]

@@ -179,6 +179,8 @@ class Experiment:
             given = tomllib.loads(text)
         except (ValueError, RecursionError) as error:
             raise KactError(f"{where} is not valid TOML: {error}.", "Mend that line, or write the file anew.") from None
+        if {"grid", "zip"} & set(given):
+            raise KactError(f"{where} is a study, not one experiment.", "Give it to: kact study run")
         return cls.from_dict(given)
 
     @classmethod

@@ -34,7 +34,7 @@ def test_each_gets_its_learning_rate_and_as_many_seeds_as_a_difference_takes():
     [
         ([], ["ACTIVATION"]),
         (["relu"], ["nothing to compare", "kact compare relu mish"]),
-        (["silu", "swish"], ["nothing to compare"]),
+        (["silu", "swish"], ["nothing to compare: silu is all that is named"]),
         (["relu", "msih"], ["Did you mean 'mish'?"]),
         (["relu", "mish", "--task", "mnits"], ["Did you mean 'mnist'?"]),
         (["relu", "mish", "--seeds", "0"], ["seeds", "at least 1"]),

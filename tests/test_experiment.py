@@ -220,3 +220,10 @@ def test_an_unusable_file_is_named(tmp_path, content, words):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(KactError, match=r"none\.toml.*No such file"):
         Experiment.load(tmp_path / "none.toml")
+
+
+def test_a_study_is_told_where_an_experiment_is_wanted(tmp_path):
+    (tmp_path / "mine.toml").write_text('[base]\ntask = "digits"\n[grid]\nactivation = ["relu", "mish"]\n')
+    with pytest.raises(KactError, match=r"mine\.toml' is a study, not one experiment") as told:
+        Experiment.load(tmp_path / "mine.toml")
+    assert told.value.next_step == "Give it to: kact study run"
