@@ -44,7 +44,9 @@ def imported(path: str, parameter: str, fits: Callable[[Any], bool], wanted: str
             ) from error
         raise KactError(
             f"The {parameter!r} {path!r} needs the module {module_name!r}, which cannot be imported: {error}.",
-            "Start from the folder that holds it, put that folder on PYTHONPATH, or install the package.",
+            "Start from the folder that holds it, put that folder on PYTHONPATH, or install the package."
+            if not module_name.endswith(".py")
+            else f"Leave off the ending: {module_name.removesuffix('.py')}:{name}",
             kind=KIND,
         ) from error
     except Exception as error:  # of whatever kind: it is somebody's own code
@@ -67,6 +69,22 @@ def imported(path: str, parameter: str, fits: Callable[[Any], bool], wanted: str
     if not fits(found):
         raise KactError.parameter(parameter, path, f"the path of {wanted}", kind=KIND)
     return found
+
+
+def way_in(name: str, kind: str) -> str:
+    """Return how one's own is named where a name is not known, by the file of that name if there is one here.
+
+    Args:
+        name: that is not known.
+        kind: of what is named, "function" or "Class".
+
+    Example:
+        >>> way_in("bump", "function")
+        'Your own goes in as `package.module:function`.'
+    """
+    if name.isidentifier() and Path(f"{name}.py").is_file():
+        return f"{name}.py is here: what is in it goes in as `{name}:{kind}`, with that {kind.lower()}'s name."
+    return f"Your own goes in as `package.module:{kind}`."
 
 
 def named_in(experiment: Mapping[str, Any]) -> str:

@@ -162,3 +162,17 @@ def test_a_mistake_is_told_with_the_line_of_ones_own_file(name, words, tmp_path,
     assert command.main(line) == 2
     said = capsys.readouterr().err
     assert all(word in said for word in words) and len(said.splitlines()) == 2, said
+
+
+def test_a_file_of_that_name_says_how_its_content_is_named(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bump.py").write_text("def bump(x):\n    return x\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for flags, words in (
+        (["--activation", "bump"], "what is in it goes in as `bump:function`"),
+        (["--model", "bump"], "what is in it goes in as `bump:Class`"),
+        (["--activation", "bump.py:bump"], "Leave off the ending: bump:bump"),
+        (["--activation", "bmp"], "Your own goes in as `package.module:function`."),
+    ):
+        assert command.main(["train", *flags]) == 2
+        assert words in capsys.readouterr().err

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, cast
 
 from kact.activations import own
 from kact.errors import KactError
+from kact.own_code import way_in
 from kact.spec import Spec, bind, canonical, choose, parse_spec
 
 if TYPE_CHECKING:
@@ -294,5 +295,5 @@ def _parse(spec: str) -> Spec:
     parsed = parse_spec(spec, "activation")
     if parsed.is_path:
         return parsed
-    known = choose(parsed.name, ACTIVATIONS, ALIASES, "activation", "Your own goes in as `package.module:function`.")
+    known = choose(parsed.name, ACTIVATIONS, ALIASES, "activation", way_in(parsed.name, "function"))
     return Spec(known, parsed.options)

@@ -23,6 +23,7 @@ from kact.models.presets import PRESETS
 from kact.models.strided_cnn import StridedCNN
 from kact.models.tagger import Tagger, build_tagger
 from kact.models.window_tagger import WindowTagger
+from kact.own_code import way_in
 from kact.settings import frozen, known_settings
 from kact.spec import choose
 
@@ -96,8 +97,8 @@ def choose_model(name: str) -> str:
     """Return `name` if a model is called so, or raise with the names of all of them and the nearest preset."""
     preset = None if nearest(name, MODELS) else nearest(name, PRESETS)
     choices = [*MODELS, preset] if preset else MODELS  # all presets would fill the screen
-    more = "See them all with `kact list models` and `kact list presets`; your own goes in as `package.module:Class`."
-    return choose(name, choices, {}, "model", more)
+    more = "See them all with `kact list models` and `kact list presets`."
+    return choose(name, choices, {}, "model", f"{more} {way_in(name, 'Class')}")
 
 
 def build_model(
