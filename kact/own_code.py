@@ -16,6 +16,7 @@ from typing import Any
 from kact.errors import KactError, nearest
 
 KIND = "own code"  # of errors of it
+_LONGEST_NAME = 100  # of a file that is looked for
 _NOT_OWN = ("<", str(Path(__file__).parent), *(sysconfig.get_path(one) for one in ("stdlib", "purelib", "platlib")))
 
 
@@ -82,7 +83,7 @@ def way_in(name: str, kind: str) -> str:
         >>> way_in("bump", "function")
         'Your own goes in as `package.module:function`.'
     """
-    if name.isidentifier() and Path(f"{name}.py").is_file():
+    if name.isidentifier() and len(name) <= _LONGEST_NAME and Path(f"{name}.py").is_file():
         return f"{name}.py is here: what is in it goes in as `{name}:{kind}`, with that {kind.lower()}'s name."
     return f"Your own goes in as `package.module:{kind}`."
 

@@ -98,11 +98,11 @@ def test_an_experiment_that_cannot_be_used_here_is_not_called_damaged(tmp_path):
 
 def test_a_run_of_a_model_that_is_not_found_says_so(copy, capsys):
     file = copy / "experiment.toml"
-    file.write_text(file.read_text().replace('"mlp"', '"residual:Residual"'))
+    file.write_text(file.read_text().replace('"mlp"', '"of_nobody:Residual"'))
     with pytest.raises(KactError, match=r"experiment\.toml' is damaged"):
         Run.load(copy)
     named = copy.rename(copy.with_name("mine"))
-    with pytest.raises(KactError, match="needs the module 'residual', which cannot be imported") as told:
+    with pytest.raises(KactError, match="needs the module 'of_nobody', which cannot be imported") as told:
         Run.load(named)
     assert kact(["inspect", str(named)]) == 2 and capsys.readouterr().err == f"kact: {told.value}\n"
 
