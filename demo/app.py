@@ -145,9 +145,7 @@ def _tweets(catalogue: Catalogue) -> None:
         shown = gr.Checkbox(label="Show probabilities", scale=1, min_width=160)
     button = gr.Button("Tag", variant="primary")
     _html('<p class="kact-small">Examples</p>')
-    with gr.Row(
-        elem_classes="kact-examples"
-    ):  # buttons: what gr.Examples asks of the server, the page does not let through
+    with gr.Row(elem_classes="kact-examples"):  # not gr.Examples, whose route the page does not let through
         examples = {one: gr.Button(textwrap.shorten(one, 40, placeholder=" …"), size="sm") for one in TWEETS}
     answer = _html(
         _hint("Each token gets its part of speech, and where two models differ is marked."), elem_id="tagged"

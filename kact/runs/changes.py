@@ -69,7 +69,7 @@ class OwnCode:
             KactError: if something is another now, or can be used no longer.
         """
         self.check_activation(experiment, begun)
-        if self.layout and self.changed(OwnCode([], layout_of(experiment.model, self.layout["input_shape"]))):
+        if self.layout and self.changed(OwnCode([], layout_of(experiment.model, self.layout.get("input_shape") or ()))):
             raise KactError(
                 f"The model {experiment.model.spec!r} has other layers than when '{begun}' was begun.",
                 _WAY_OUT,

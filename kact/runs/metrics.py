@@ -40,7 +40,15 @@ METRICS = {  # as `kact.storage.structure` takes it
         "parameters": int,
         "layers": [{"name": str, "kind": str, "output_shape": [(int, None)], "parameters": int}],
     },
-    "provenance": {"backend": str, "device": str, "data": str, "versions": {str: str}, "files": {str: str}},
+    "provenance": {
+        "backend": str,
+        "device": str,
+        "data": str,
+        "versions": {str: str},
+        "files": {str: str},
+        "activation?": [(float, None)],
+        "layout?": {"input_shape": [int], "layers": str},
+    },
 }
 
 _STATUSES = ("finished", "diverged")
