@@ -15,12 +15,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from kact import activations, stats
+from kact import activations, backend, stats
 from kact.command_line import read_config
 from kact.errors import KactError
 from kact.experiment import Experiment
 from kact.flags import Flag, call
 from kact.reports import command as report_command
+from kact.spec import choose
 from kact.storage.files import atomic, explained
 from kact.studies import command as study_command
 from kact.studies.directory import differences
@@ -60,8 +61,10 @@ def main(arguments: list[str]) -> int:
         tuning_seeds: Annotated[int, Flag("runs of each rate that it is chosen by; more where rates are near")] = 1,
         seeds: Annotated[int | None, Flag("of each; as few as can show a difference unless said")] = None,
         workers: Annotated[int | None, Flag("processes; as many as CPU cores unless said")] = None,
+        device: Annotated[str, Flag("auto, cpu or cuda")] = "auto",
         out: Annotated[str, Flag("where the study goes", "FOLDER")] = "runs",
     ) -> int:
+        choose(device, backend.DEVICES, {}, "device")
         given = {} if config is None else read_config(config)
         said = {"task": task, "data": data, "model": model, "epochs": epochs, "train_examples": train_examples}
         given |= {name: value for name, value in said.items() if value is not None}
@@ -80,7 +83,8 @@ def main(arguments: list[str]) -> int:
             temporary.write_text(to_toml(study), encoding="utf-8")
         total = sum(study.run_count(stage) for stage in ("tune", "compare"))
         print(f"{file}: {total} runs. How long they take: kact study show {file}")
-        run = ["run", str(file), "--out", str(folder), *([] if workers is None else ["--workers", str(workers)])]
+        run = ["run", str(file), "--out", str(folder), "--device", device]
+        run += [] if workers is None else ["--workers", str(workers)]
         try:
             study_command.main(run)
         except KeyboardInterrupt as stopped:

@@ -41,6 +41,7 @@ def test_each_gets_its_learning_rate_and_as_many_seeds_as_a_difference_takes():
         (["relu", "mish", "--tuning-seeds", "0"], ["tuning_seeds", "at least 1"]),
         (["relu", "mish", "--learning-rates", "0"], ["learning_rate"]),
         (["relu", "mish", "--config", "none.toml"], ["none.toml"]),
+        (["relu", "mish", "--device", "gpu"], ["device", "cuda"]),
     ],
 )
 def test_what_cannot_be_compared_is_told_and_nothing_is_written(given, words, tmp_path, capsys, monkeypatch):
@@ -83,9 +84,10 @@ def test_who_stops_it_is_told_the_same_line_again(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     def stopped(arguments):
+        assert arguments[arguments.index("--device") + 1] == "cpu"
         raise KeyboardInterrupt(f"Stopped; 1 of 4 runs are safe. Go on with:\n  kact study {arguments[0]}")
 
     monkeypatch.setattr(study_command, "main", stopped)
     with pytest.raises(KeyboardInterrupt) as told:
-        compare.main([*LINE[1:], "--workers", "1"])
-    assert str(told.value) == f"Stopped; 1 of 4 runs are safe. Go on with:\n  kact {' '.join(LINE)} --workers 1"
+        compare.main([*LINE[1:], "--workers", "1", "--device", "cpu"])
+    assert str(told.value) == f"Stopped; 1 of 4 runs are safe. Go on with:\n  kact {' '.join(LINE)} --workers 1 --device cpu"

@@ -180,7 +180,17 @@ def test_broken_files_are_skipped_and_listed_when_asked(folder, caplog):
     data = load(folder, "(unreadable='skip')")
     assert sum(counts(split)[2] for split in (data.train, data.validation, data.test)) == 10
     (record,) = caplog.records
+    assert f"{len(BROKEN)} files in '{folder}' skipped" in record.getMessage()
     assert all(f"red/{name}" in record.getMessage() for name in BROKEN)
+
+
+def test_skipped_files_are_told_of_again_where_the_cache_serves(folder, caplog, monkeypatch):
+    (folder / "red" / "notes.jpg").write_bytes(b"text")
+    load(folder, "(unreadable='skip')")
+    monkeypatch.setattr("kact.tasks.image_folder.decode", lambda *_, **__: pytest.fail("decoded twice"))
+    caplog.clear()
+    load(folder, "(unreadable='skip')")
+    assert "1 file in" in caplog.text and "red/notes.jpg" in caplog.text
 
 
 def test_many_broken_files_fit_two_lines(folder):

@@ -41,8 +41,8 @@ def answer(found: Findings, own: Findings | None = None) -> list[str]:
     if max(one.n for one in found.comparisons) < 2:
         only = "Each was run with one seed only" if found.most_seeds < 2 else "No two have more than one seed in common"
         return [
-            f"{where}{_highest(found, told)}",
             f"{only}, and nothing can be told from one seed: give at least {_enough(found)}.",
+            f"{where}{_highest(found, told)} With other seeds it may be another.",
             *_confounded(found),
         ]
     verdict = f"{where}{_verdict(found, told[0])}" if len(told) == 1 else _verdicts(found, told)

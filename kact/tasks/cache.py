@@ -1,7 +1,7 @@
 """Decoded arrays on disk, so that a data set is decoded once a machine and not once a run.
 
 A folder for each copy of each data set, `KACT_CACHE_DIR/task/version-fingerprint`, holds one `.npy` an array and a
-`manifest.json` with the SHA-256 of each. The manifest is written last and nothing is believed without it; arrays are
+`manifest.json` with the SHA-256 of each, and what the reader should be told each time. The manifest is written last and nothing is believed without it; arrays are
 memory-mapped, so that parallel workers share one copy in memory. A cache that cannot be used costs time, never a run.
 
 >>> from kact.tasks.digits import DIGITS
@@ -57,12 +57,21 @@ class _Damaged(Exception):
 def load_arrays(task: Task) -> Loaded:
     """Return a task's arrays, from the cache if it has a sound copy; read them and put them there if not.
 
+    What is remarked of them, such as files that were left out, is logged either way.
+
     Args:
         task: its `identify` is called each time, its `read` only when the cache does not serve.
 
     Raises:
         KactError: if the source cannot be read; where a damaged cache was the reason to read it, the file is named.
     """
+    loaded = _load(task)
+    for remark in loaded.raw.remarks:
+        _log.warning("%s", remark)
+    return loaded
+
+
+def _load(task: Task) -> Loaded:
     version, source = task.identify()
     root = cache_root()
     if root is None:
@@ -160,11 +169,13 @@ def _open(folder: Path) -> tuple[RawArrays, dict[str, Any]] | None:
         _Damaged: for the first file that is missing, unreadable or not what the manifest says.
     """
     try:
-        listed = json.loads((folder / _MANIFEST).read_bytes())["arrays"]
+        manifest = json.loads((folder / _MANIFEST).read_bytes())
+        listed = manifest["arrays"]
         stated = {name: listed[name] for name in (*_NAMES, *(name for name in _OPTIONAL if name in listed))}
+        remarks = tuple(map(str, manifest.get("remarks", ())))
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise _Damaged(folder / _MANIFEST) from error
     arrays = {}
     for name, description in stated.items():
@@ -176,7 +187,7 @@ def _open(folder: Path) -> tuple[RawArrays, dict[str, Any]] | None:
         except (*DAMAGED_ARRAYS, Warning) as error:  # warnings, where they are errors
             raise _Damaged(path) from error
         arrays[name] = array
-    return RawArrays(**arrays), stated
+    return RawArrays(**arrays, remarks=remarks), stated
 
 
 def _write(folder: Path, raw: RawArrays, described: Mapping[str, Any]) -> None:
@@ -186,7 +197,8 @@ def _write(folder: Path, raw: RawArrays, described: Mapping[str, Any]) -> None:
         for name, array in targets.items():
             with (folder / f"{name}.tmp").open("wb") as stream:
                 np.save(stream, array, allow_pickle=False)
-        (folder / f"{_MANIFEST}.tmp").write_text(json.dumps({"arrays": described}, indent=2) + "\n", encoding="utf-8")
+        manifest = json.dumps({"arrays": described, "remarks": raw.remarks}, indent=2)
+        (folder / f"{_MANIFEST}.tmp").write_text(f"{manifest}\n", encoding="utf-8")
         (folder / _MANIFEST).unlink(missing_ok=True)  # one that vouches for the arrays about to be replaced
         for name in (*targets, _MANIFEST):
             os.replace(folder / f"{name}.tmp", folder / name)

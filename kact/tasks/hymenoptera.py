@@ -58,7 +58,7 @@ def _read(options: Mapping[str, Any]) -> RawArrays:
     if counts != _COUNTS:
         _log.warning("'%s' holds %s photographs; the published set has %s.", root, counts, _COUNTS)
     train, test = (
-        decode(classes, _LABELS, shape, fit=HYMENOPTERA.fit, unreadable="refuse", root=root)
+        decode(classes, _LABELS, shape, fit=HYMENOPTERA.fit, unreadable="refuse", root=root)[:2]
         for classes in parts.values()
     )
     return RawArrays(*train, *test)

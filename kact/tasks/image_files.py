@@ -8,24 +8,38 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from kact.errors import KactError
 from kact.images import FITS, open_image, to_array
 from kact.spec import choose
+from kact.wording import counted
 
 Classes = dict[str, list[Path]]
 
 UNREADABLE = ("refuse", "skip")
 _SMALLEST, _LARGEST = 4, 1024  # pixels a side
-_NAMED = 3  # files named in an error or a warning; their number is told too
-_log = logging.getLogger("kact")
+_NAMED = 3  # files named where they are refused; their number is told too
+_SKIPPED_NAMED = 10  # where they are skipped, and nobody is asked to mend them
+
+
+class Decoded(NamedTuple):
+    """What was read of files.
+
+    Attributes:
+        images: `(n, height, width, channels)`, uint8.
+        labels: `(n,)`, int64.
+        skipped: which files were left out, in a sentence; empty where none was.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    skipped: str
 
 
 def list_classes(folder: Path, wanted: Callable[[Path], bool] = lambda file: True) -> Classes:
@@ -67,7 +81,7 @@ def decode(
     unreadable: str,
     root: Path,
     advice: str = "Mend or remove them.",
-) -> tuple[np.ndarray, np.ndarray]:
+) -> Decoded:
     """Decode every file of every class.
 
     Args:
@@ -75,12 +89,9 @@ def decode(
         labels: the classes' names in order; a label is an index into them.
         shape: (height, width, channels) that all are brought to.
         fit: one of `kact.images.FITS`.
-        unreadable: "refuse" the whole folder, or "skip" files that are no images and list them in a warning.
+        unreadable: "refuse" the whole folder, or "skip" files that are no images.
         root: left out of the names that are listed.
         advice: what to do about files that are refused.
-
-    Returns:
-        images `(n, height, width, channels)` uint8, and labels `(n,)` int64.
 
     Raises:
         KactError: for files that cannot be read, unless they are to be skipped.
@@ -97,9 +108,11 @@ def decode(
                 refused.append(f"{file.relative_to(root).as_posix()} ({reason})")
             else:
                 found.append(labels.index(name))
-    if refused:
-        _tell(refused, unreadable, root, advice)
-    return images[: len(found)], np.array(found, np.int64)
+    if refused and unreadable == "refuse":
+        raise KactError(f"{len(refused)} of the files in '{root}' cannot be used: {_listed(refused, _NAMED)}.", advice)
+    many = f"{counted(len(refused), 'file')} in '{root}' skipped"
+    skipped = f"{many}: {_listed(refused, _SKIPPED_NAMED)}." if refused else ""
+    return Decoded(images[: len(found)], np.array(found, np.int64), skipped)
 
 
 def check_image_options(options: Mapping[str, Any]) -> None:
@@ -122,9 +135,6 @@ def files_below(folder: Path) -> list[Path]:
     return sorted(found)
 
 
-def _tell(refused: list[str], unreadable: str, root: Path, advice: str) -> None:
-    more = f" and {len(refused) - _NAMED} more" if len(refused) > _NAMED else ""
-    listed = f"{', '.join(refused[:_NAMED])}{more}"
-    if unreadable == "refuse":
-        raise KactError(f"{len(refused)} of the files in '{root}' cannot be used: {listed}.", advice)
-    _log.warning("Skipped in %s: %s.", root, "; ".join(refused))
+def _listed(files: list[str], most: int) -> str:
+    more = f" and {len(files) - most} more" if len(files) > most else ""
+    return f"{', '.join(files[:most])}{more}"

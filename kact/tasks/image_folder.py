@@ -95,23 +95,25 @@ class FolderOfImages:
             for part, classes in self.parts.items()
         }
         counts = {
-            part: dict(zip(self.labels, np.bincount(labels, minlength=len(self.labels)).tolist(), strict=True))
-            for part, (_, labels) in arrays.items()
+            part: dict(zip(self.labels, np.bincount(one.labels, minlength=len(self.labels)).tolist(), strict=True))
+            for part, one in arrays.items()
         }
         self._check_classes(counts)
-        images, labels = arrays["train"]
+        images, labels, _ = arrays["train"]
         if "test" in arrays:
-            test_images, test_labels = arrays["test"]
+            test_images, test_labels, _ = arrays["test"]
         else:
             kept, cut = stratified_cut(labels, _TEST_FRACTION, _TEST_SEED)
             test_images, test_labels = images[cut], labels[cut]
             images, labels = images[kept], labels[kept]
         given = None
         if "validation" in arrays:
-            given = np.arange(len(labels), len(labels) + len(arrays["validation"][1]), dtype=np.int64)
-            images = np.concatenate([images, arrays["validation"][0]])
-            labels = np.concatenate([labels, arrays["validation"][1]])
-        return RawArrays(images, labels, test_images, test_labels, given)
+            own = arrays["validation"]
+            given = np.arange(len(labels), len(labels) + len(own.labels), dtype=np.int64)
+            images = np.concatenate([images, own.images])
+            labels = np.concatenate([labels, own.labels])
+        remarks = tuple(one.skipped for one in arrays.values() if one.skipped)
+        return RawArrays(images, labels, test_images, test_labels, given, remarks)
 
     def _check_classes(self, counts: Mapping[str, Mapping[str, int]]) -> None:
         train = counts["train"]

@@ -44,6 +44,7 @@ class RawArrays:
         test_labels: `(m,)`, int64.
         validation_rows: `(v,)`, int64, the rows of train that the data set itself keeps for validation; None where it
             leaves the cut to kact.
+        remarks: what the reader should be told each time that they are used, such as files that were left out.
     """
 
     train_inputs: np.ndarray
@@ -51,10 +52,11 @@ class RawArrays:
     test_inputs: np.ndarray
     test_labels: np.ndarray
     validation_rows: np.ndarray | None = None
+    remarks: tuple[str, ...] = ()
 
     def named(self) -> dict[str, np.ndarray]:
         """Return the arrays by their names."""
-        arrays = {one.name: getattr(self, one.name) for one in fields(self)}
+        arrays = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "remarks"}
         return {name: array for name, array in arrays.items() if array is not None}
 
 
