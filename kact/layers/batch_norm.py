@@ -18,8 +18,9 @@ from kact import backend
 class BatchNorm(keras.layers.BatchNormalization):
     """`keras.layers.BatchNormalization`, faster in training on the torch backend.
 
-    Arguments, weights, outputs, running averages and saved files are those of Keras. PyTorch's own kernel is wrong by
-    6e-3 in channels-last memory and is not used.
+    Arguments, weights, outputs, running averages and saved files are those of Keras, but for a batch whose variance is
+    rounded to less than zero, as that of a single example may be: Keras on torch then puts out NaN. PyTorch's own kernel
+    is wrong by 6e-3 in channels-last memory and is not used.
 
     Source: S. Ioffe & C. Szegedy, Batch normalization (2015), https://arxiv.org/abs/1502.03167.
     """
@@ -36,6 +37,10 @@ class BatchNorm(keras.layers.BatchNormalization):
         for average, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
             average.assign(average.value.lerp(value, 1 - self.momentum))  # a·momentum + value·(1 - momentum)
         return outputs
+
+    def _moments(self, inputs: Any, mask: Any) -> tuple[Any, Any]:
+        mean, variance = super()._moments(inputs, mask)
+        return mean, keras.ops.maximum(variance, 0)
 
     def _is_native(self, inputs: Any) -> bool:
         if backend.name() != "torch" or self.renorm or self.synchronized:

@@ -21,6 +21,7 @@ class _Normalise(torch.autograd.Function):
         mean = _by_channel(rows, channels) / count
         room = rows * rows  # used again for the outputs: fresh memory costs more than the arithmetic
         variance = torch.addcmul(_by_channel(room, channels) / count, mean, mean, value=-1)  # as Keras has it
+        variance.clamp_(min=0)  # rounded, it falls below by more than epsilon where inputs hardly differ
         inverse = torch.rsqrt(variance + epsilon)
         factor = inverse if scale is None else inverse * scale
         shift = -mean * factor if offset is None else torch.addcmul(offset, mean, factor, value=-1)
