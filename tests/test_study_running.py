@@ -1,5 +1,6 @@
 """Running a study: what is missing and nothing twice, whatever goes wrong on the way."""
 
+import dataclasses
 import errno
 import shutil
 
@@ -248,6 +249,17 @@ def test_what_is_shown_needs_no_clock_that_is_right(tmp_path, monkeypatch, capsy
     assert console.finished() == "0 of 9 tuning runs"
     assert "2/4 done, 0 failed, 20 s left  |  " in printed and "best on validation" not in printed
     assert all(row.finished_at == -1e9 for row in rows)
+
+
+def test_runs_that_diverged_are_counted_while_a_study_runs(tmp_path, capsys):
+    def diverging(job):
+        outcome = pretend(job)
+        return dataclasses.replace(outcome, status="diverged") if outcome and job.experiment.seed == 1 else outcome
+
+    run_study(small_study(tmp_path), tmp_path / "out", PoolHere(diverging), StudyConsole())
+    printed = capsys.readouterr().out
+    assert "4/4 done, 0 failed, 2 diverged" in printed and "seed 1: diverged, validation accuracy" in printed
+    assert "seed 0: validation accuracy" in printed
 
 
 def test_only_known_factors_can_be_tuned():

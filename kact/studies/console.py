@@ -17,7 +17,7 @@ _TITLES = {"tune": "Tuning on validation", "compare": "Comparing"}
 
 
 class StudyConsole:
-    """Shows done, failed and left, the time left by epochs, and while candidates are tried the best on validation.
+    """Shows done, failed, diverged and left, the time left by epochs, and while candidates are tried the best on validation.
 
     Of runs that are compared the best is not shown: it is one seed's, which tells nothing.
 
@@ -29,6 +29,7 @@ class StudyConsole:
         self.quiet = quiet
         self.done = 0
         self.failed = 0
+        self.diverged = 0
         self.runs = 0
         self._epochs = 0
         self._epochs_before = 0
@@ -46,7 +47,8 @@ class StudyConsole:
         self.runs, self._epochs, self._epochs_here = runs, epochs, 0
         self._epochs_before = sum(int(row.experiment["epochs"]) for row in before)
         self._began = time.monotonic()
-        self.done, self.failed, self._best, self._tuning = len(before), 0, None, stage == "tune"
+        self.done, self.failed, self.diverged = len(before), 0, 0
+        self._best, self._tuning = None, stage == "tune"
         for row in before:
             self._note(row)
         again = f", {self.done} of them done already" if self.done else ""
@@ -67,8 +69,9 @@ class StudyConsole:
             self._say(f"FAILED {in_words(row.cell)}, seed {row.seed}: {row.error}")
         elif self._live is None:
             scored = row.score("validation", "accuracy")
-            accuracy = "diverged" if scored is None else f"validation accuracy {scored:.4f}"
-            self._say(f"{self._line()}  |  {in_words(row.cell)}, seed {row.seed}: {accuracy}")
+            ended = ["diverged"] * (row.status == "diverged")
+            ended += [] if scored is None else [f"validation accuracy {scored:.4f}"]
+            self._say(f"{self._line()}  |  {in_words(row.cell)}, seed {row.seed}: {', '.join(ended)}")
         self._refresh()
 
     def run_lost(self, experiment: Experiment, reason: str) -> None:
@@ -86,12 +89,14 @@ class StudyConsole:
 
     def _note(self, row: ResultRow) -> None:
         self.failed += row.status == "failed"
+        self.diverged += row.status == "diverged"
         scored = row.score("validation", "accuracy")
         if self._tuning and scored is not None and (self._best is None or scored > self._best[0]):
             self._best = (scored, in_words(row.cell))
 
     def _line(self) -> str:
-        parts = [f"{self.done:,}/{self.runs:,} done", f"{self.failed} failed", self._time_left()]
+        parts = [f"{self.done:,}/{self.runs:,} done", f"{self.failed} failed"]
+        parts += [f"{self.diverged} diverged"] * bool(self.diverged) + [self._time_left()]
         if self._best is not None:
             parts.append(f"best on validation {self._best[0]:.4f} ({self._best[1]})")
         return ", ".join(part for part in parts if part)
