@@ -29,3 +29,13 @@ def between(x, low, high=1):
 def branching(x):
     """Return x, or its negative where the mean is below zero: a choice that Python makes anew in each step."""
     return x if float(ops.mean(x)) >= 0 else -x
+
+
+def by_share(x):
+    """Return the positive part times the share of positive numbers, which it counts by the length of their list."""
+    return ops.relu(x) * (ops.nonzero(ops.reshape(x, (-1,)) > 0)[0].shape[0] / ops.size(x))
+
+
+def above_mean(x):
+    """Return x less the mean of its positive numbers, which it picks out by a mask."""
+    return x - ops.sum(x[x > 0]) / ops.size(x)

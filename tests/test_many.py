@@ -141,6 +141,31 @@ def test_killed_runs_go_on_from_wherever_each_of_them_is(tmp_path):
 
 
 @needs_torch
+def test_who_interrupts_between_two_members_scores_loses_no_row(tmp_path, monkeypatch):
+    experiments = several(count=3, epochs=3, test_curve=True)
+    untouched = run_many(experiments, out=tmp_path / "whole", together="yes")
+    from kact.many.member import MemberEngine
+
+    asked, outputs_of = [], MemberEngine.outputs_of
+
+    def interrupted(self, split):
+        asked.append(split)
+        if len(asked) == 10:  # the second epoch, the second member, test; each scores validation before
+            raise KeyboardInterrupt
+        return outputs_of(self, split)
+
+    monkeypatch.setattr(MemberEngine, "outputs_of", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_many(experiments, out=tmp_path / "cut", together="yes")
+    monkeypatch.undo()
+    kept = [Checkpoint.load(tmp_path / "cut" / one.label / "checkpoint.npz") for one in experiments]
+    assert [len(one.history) for one in kept] == [len(one.test_curve) for one in kept] == [2, 1, 1]
+    for one, other in zip(run_many(experiments, out=tmp_path / "cut", together="yes"), untouched, strict=True):
+        assert_equal_runs(one, other)
+        assert one.file("test_curve.csv").read_text() == other.file("test_curve.csv").read_text()
+
+
+@needs_torch
 def test_what_cannot_train_at_once_says_why_and_trains_alone(tmp_path):
     said = []
     for changes in (

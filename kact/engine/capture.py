@@ -77,15 +77,15 @@ def capture(
             graphs = [trace(lambda _, *given: step(*given), list(state), *one) for one in (arguments, longer) if one]
             graph = graphs[0] if longer is None else unite(graphs[0], graphs[1], sized=len(state))
         replay = lower(graph, state)
+        if arguments[0].device.type == "cuda":
+            replay = _cuda_graph(replay, arguments, state) if longer is None else _cuda_graphs(replay, state)
+        return replay
     except Exception as error:  # tracing fails in as many ways as steps are written
         if isinstance(error, CannotCapture) or no_memory(error):  # next time there may be some; stock's bits are others
             raise
         raise CannotCapture(_in_words(error)) from error
     finally:
         forget_sources()
-    if arguments[0].device.type != "cuda":
-        return replay
-    return _cuda_graph(replay, arguments, state) if longer is None else _cuda_graphs(replay, state)
 
 
 def _in_words(error: Exception) -> str:
@@ -136,7 +136,12 @@ def _cuda_graphs(replay: Step, state: Sequence[torch.Tensor]) -> Step:
     def launch(*given: torch.Tensor) -> Any:
         length = given[0].shape[1]
         if length not in recorded and len(recorded) < _MOST_RECORDED:
-            recorded[length] = _cuda_graph(replay, given, state)
+            try:
+                recorded[length] = _cuda_graph(replay, given, state)
+            except RuntimeError as error:  # the same kernels, launched one by one
+                if no_memory(error):
+                    raise
+                recorded[length] = replay
         return recorded.get(length, replay)(*given)
 
     return launch

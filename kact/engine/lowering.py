@@ -43,7 +43,8 @@ def lower(traced: GraphModule, state: Sequence[torch.Tensor]) -> Callable[..., A
         state: tensors that keep their addresses for as long as the function is called.
 
     Raises:
-        ValueError: if the graph holds a weight that is not in `state`, which it would never see change.
+        ValueError: if the graph holds a weight that is not in `state`, which it would never see change, or a tensor
+            whose shape another batch would change.
     """
     graph: Any = traced.graph
     graph.set_codegen(CodeGen())
@@ -53,6 +54,8 @@ def lower(traced: GraphModule, state: Sequence[torch.Tensor]) -> Callable[..., A
         if node.op == "call_function" and node.target in _SAME:
             _replace(node, node.args[0])
     constants.fold()
+    if any(map(_has_free_shape, graph.nodes)):
+        raise ValueError("the shape of one of its tensors depends on the numbers in others")
     for node in list(graph.nodes):
         _change_in_place(node, constants)
         _join_bias(node, constants)
@@ -67,6 +70,14 @@ def lower(traced: GraphModule, state: Sequence[torch.Tensor]) -> Callable[..., A
         if node.op == "call_function":
             node.target = _QUICK.get(getattr(node.target, "overloadpacket", None), node.target)
     return constants.function()
+
+
+def _has_free_shape(node: Kernel) -> bool:
+    """Return whether the shape of a kernel's output depends on numbers that it is given, as that of `nonzero` does."""
+    if node.target is aten.index.Tensor:
+        values = [index.meta.get("val") for index in node.args[1] if index is not None]
+        return any(value is not None and value.dtype in (torch.bool, torch.uint8) for value in values)
+    return torch.Tag.dynamic_output_shape in getattr(node.target, "tags", ())
 
 
 class _Constants:

@@ -1,10 +1,7 @@
 """Every interface of torch and Keras that the engine uses and that they do not promise to keep, in this one place.
 
-The versions are pinned in constraints.txt; `tests/test_captured.py` says which interface is gone when a new one drops
-it.
-
->>> all(isinstance(name, str) for name in missing())
-True
+The versions are pinned in constraints.txt; `tests/test_captured.py` lists what is used, and says which interface is gone
+when a new one drops it.
 """
 
 from __future__ import annotations
@@ -20,29 +17,6 @@ from torch._guards import TracingContext, tracing
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
-
-_NEEDED: dict[Any, tuple[str, ...]] = {
-    keras.Model: ("_compute_loss", "_symbolic_build", "_flatten_layers", "compute_metrics"),
-    keras.Optimizer: ("scale_loss", "apply", "build", "finalize_variable_values", "_get_variable_index"),
-    torch: ("_foreach_mul", "_foreach_mul_", "_foreach_add", "_foreach_add_", "_fused_sgd_", "_fused_adam_", "_VF"),
-    torch._ops: ("OpOverload",),
-    torch.fx.graph_module: ("_loader",),
-    torch._C: ("_dispatch_has_kernel_for_dispatch_key",),
-    torch.ops.aten: ("_foreach_mul_", "sym_size"),
-}
-
-
-def missing() -> list[str]:
-    """Return the names of what is needed and not there."""
-    made = keras.optimizers.SGD(), keras.optimizers.Adam()  # Keras makes each of a class that only torch has
-    needed = {**_NEEDED, **{type(optimizer): ("_parallel_update_step",) for optimizer in made}}
-    return [
-        f"{getattr(owner, '__name__', owner)}.{name}"
-        for owner, names in needed.items()
-        for name in names
-        if not hasattr(owner, name)
-    ]
-
 
 def trace(function: Callable[..., Any], *arguments: Any) -> GraphModule:
     """Run a function of tensors and return the kernels that it ran.
@@ -77,7 +51,8 @@ def biases_taken_off(model: keras.Model) -> list[Any]:
     for layer in model.operations:
         if isinstance(layer, keras.layers.Conv2D | keras.layers.Dense) and len(layer._inbound_nodes) == 1:
             after = users.get(id(layer.output), [])
-            normed = after and all(isinstance(one, keras.layers.BatchNormalization) and one.trainable for one in after)
+            channels = 1 if getattr(layer, "data_format", None) == "channels_first" else -1
+            normed = after and all(_norms(one, channels, len(layer.output.shape)) for one in after)
             if (
                 normed
                 and layer.use_bias
@@ -86,6 +61,12 @@ def biases_taken_off(model: keras.Model) -> list[Any]:
             ):
                 found.append(layer.bias)
     return found
+
+
+def _norms(layer: Any, channels: int, axes: int) -> bool:
+    """Return whether a layer is a batch norm that learns, of each channel of an input of so many axes."""
+    norm = isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
+    return norm and layer.axis % axes == channels % axes
 
 
 def build_metrics(model: keras.Model, batch: Sequence[Any]) -> None:

@@ -45,8 +45,9 @@ class Faster(TorchFunctionMode):
         _, by, source, how = self._made.get(id(first), (None, None, None, None))
         if function is torch.Tensor.contiguous and len(arguments) == 1 and not keywords and _is_last(first):
             return first
-        if function is torch.permute and by is not None:
-            return self._remember(function(*arguments, **keywords), by, function(source, *arguments[1:]), how)
+        if function is torch.permute and by is not None and (by is not F.pad or _to_maps(*arguments[1:], **keywords)):
+            moved = function(source, *arguments[1:], **keywords)
+            return self._remember(function(*arguments, **keywords), by, moved, how)
         if function is F.max_pool2d and not keywords.get("return_indices"):
             if by in (None, F.pad):
                 return _pooled(*arguments, **keywords)
@@ -75,6 +76,11 @@ def _pooled(*arguments: Any, **keywords: Any) -> torch.Tensor:
     maps, *size = arguments
     halved = size == [(2, 2)] and {**_HALVED, **keywords} == _HALVED and "stride" in keywords
     return max_pool(maps) if halved and maxima_pay(maps) else F.max_pool2d(*arguments, **keywords)
+
+
+def _to_maps(dims: Any) -> bool:
+    """Return whether a permutation brings channels-last maps into PyTorch's order, in which a border is told."""
+    return tuple(dims) == (0, 3, 1, 2)
 
 
 def _border(pad: Any = (), mode: str = "constant", value: Any = None) -> tuple[int, int] | None:
