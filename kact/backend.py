@@ -188,12 +188,52 @@ def run_settings(device: str, precision: str) -> Iterator[str]:
     mixed = {"bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}.get(precision, "float32")
     with contextlib.ExitStack() as stack:
         if name() == "torch":
-            stack.enter_context(_torch_state(tf32=precision == "tf32"))
+            import torch
+
+            stack.enter_context(torch.random.fork_rng())
+        stack.enter_context(products_of(precision))
         if name() in TRAINING_BACKENDS:
             stack.enter_context(keras.device(place))
         stack.callback(keras.config.set_dtype_policy, policy)
         keras.config.set_dtype_policy(mixed)
         yield f"cuda ({gpu})" if on_gpu else "cpu"
+
+
+@contextlib.contextmanager
+def products_of(precision: str) -> Iterator[None]:
+    """Let a GPU compute products and convolutions of float32 in TF32 inside a block where `precision` is that.
+
+    Elsewhere it may not, whatever the backend would do by itself: cuDNN's convolutions, TensorFlow and JAX do.
+    """
+    tf32 = precision == "tf32"
+    if name() == "jax":
+        import jax
+
+        with jax.default_matmul_precision("tensorfloat32" if tf32 else "float32"):
+            yield
+    elif name() == "tensorflow":
+        from tensorflow.config import experimental
+
+        before = experimental.tensor_float_32_execution_enabled()
+        experimental.enable_tensor_float_32_execution(tf32)
+        try:
+            yield
+        finally:
+            experimental.enable_tensor_float_32_execution(before)
+    elif name() == "torch":
+        import torch
+
+        settings = torch.backends.cuda.matmul, torch.backends.cudnn
+        allowed = [one.allow_tf32 for one in settings]
+        try:
+            for one in settings:
+                one.allow_tf32 = tf32
+            yield
+        finally:
+            for one, value in zip(settings, allowed, strict=True):
+                one.allow_tf32 = value
+    else:
+        yield
 
 
 def versions() -> dict[str, str]:
@@ -224,16 +264,3 @@ def _gpu_name() -> str | None:
         found = [device for device in jax.devices() if device.platform == "gpu"]
         return found[0].device_kind if found else None
     return None
-
-
-@contextlib.contextmanager
-def _torch_state(tf32: bool) -> Iterator[None]:
-    import torch
-
-    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
-    with torch.random.fork_rng():
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32
-        try:
-            yield
-        finally:
-            torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before

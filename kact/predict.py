@@ -6,6 +6,7 @@ training. Any text is cut into tokens as tweets are.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -196,7 +197,8 @@ class Predictor:
                 f"The run in '{self.run.path}' labels images, not words.", f"kact predict {self.run.path} IMAGE..."
             )
         split = EncodedSplit.of(sentences, labels, self.vocabulary)
-        return split, predict_tokens(self.model, split)
+        with self._as_trained():
+            return split, predict_tokens(self.model, split)
 
     def predict(self, images: Sequence[str | Path | Image.Image]) -> list[Prediction]:
         """Return one prediction an image.
@@ -260,7 +262,8 @@ class Predictor:
             stored: float32, `(n, height, width, channels)`; at least one.
         """
         batches = (stored[start : start + _BATCH] for start in range(0, len(stored), _BATCH))
-        return np.concatenate([np.asarray(self.model.predict_on_batch(batch)) for batch in batches])
+        with self._as_trained():
+            return np.concatenate([np.asarray(self.model.predict_on_batch(batch)) for batch in batches])
 
     def feature_maps(
         self, images: Sequence[str | Path | Image.Image], layer: str | None = None
@@ -283,7 +286,13 @@ class Predictor:
         name = layer or last_maps(self.model)
         if name not in self._maps:  # making it takes longer than asking it
             self._maps[name] = maps_of(self.model, name)
-        return name, self._maps[name](np.stack([self.prepare(image) for image in images]))
+        given = np.stack([self.prepare(image) for image in images])
+        with self._as_trained():
+            return name, self._maps[name](given)
+
+    def _as_trained(self) -> contextlib.AbstractContextManager[None]:
+        """Compute as the run did when it was scored, so that a GPU puts out what its scores are of."""
+        return backend.products_of(self.run.experiment.precision)
 
     def _expect_images(self) -> None:
         if self.task.input != "image":

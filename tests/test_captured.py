@@ -202,6 +202,12 @@ def test_what_cannot_be_captured_trains_exactly_as_stock_keras(settings):
         np.testing.assert_array_equal(value, list(values(stock).values())[int(path.split()[0])], err_msg=path)
 
 
+def test_the_reason_is_what_a_layer_said_and_not_that_one_was_called():
+    wrapped = "Exception encountered when calling Own.call().\n\n\033[1mIt has no kernel.\033[0m\n\nArguments:\n  x"
+    assert capture._in_words(ValueError(wrapped)) == "Own.call(). It has no kernel."
+    assert capture._in_words(KeyError()) == "KeyError" and capture._in_words(ValueError("one\ntwo")) == "one"
+
+
 def test_gradient_accumulation_is_left_to_stock_keras():
     """Whether a step updates anything depends on its number, which a replay would never look at again."""
     ends = []

@@ -90,4 +90,7 @@ def test_who_stops_it_is_told_the_same_line_again(tmp_path, monkeypatch):
     monkeypatch.setattr(study_command, "main", stopped)
     with pytest.raises(KeyboardInterrupt) as told:
         compare.main([*LINE[1:], "--workers", "1", "--device", "cpu"])
-    assert str(told.value) == f"Stopped; 1 of 4 runs are safe. Go on with:\n  kact {' '.join(LINE)} --workers 1 --device cpu"
+    assert (
+        str(told.value)
+        == f"Stopped; 1 of 4 runs are safe. Go on with:\n  kact {' '.join(LINE)} --workers 1 --device cpu"
+    )

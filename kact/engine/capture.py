@@ -89,8 +89,10 @@ def capture(
 
 
 def _in_words(error: Exception) -> str:
-    text = str(error) or type(error).__name__
-    return "its step reads a number out of a tensor" if "_local_scalar_dense" in text else text.splitlines()[0]
+    text = str(error).removeprefix("Exception encountered when calling") or type(error).__name__
+    if "_local_scalar_dense" in text:
+        return "its step reads a number out of a tensor"
+    return " ".join(text.replace("\033[1m", "").replace("\033[0m", "").split("\n\n")[:2]).strip().splitlines()[0]
 
 
 @contextlib.contextmanager

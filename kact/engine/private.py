@@ -1,7 +1,7 @@
 """Every interface of torch and Keras that the engine uses and that they do not promise to keep, in this one place.
 
-The versions are pinned in constraints.txt; `tests/test_captured.py` lists what is used, and says which interface is gone
-when a new one drops it.
+The versions are pinned in constraints.txt; `tests/test_captured.py` lists what is used, and says which interface is
+gone when a new one drops it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from torch._guards import TracingContext, tracing
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
+
 
 def trace(function: Callable[..., Any], *arguments: Any) -> GraphModule:
     """Run a function of tensors and return the kernels that it ran.

@@ -92,18 +92,26 @@ def export(run: Run | str | Path, kind: str, out: str | Path | None = None) -> E
     path = Path(out) if out is not None else predictor.run.path / f"model{form.suffix}"
     if path.suffix != form.suffix:
         raise KactError.parameter("out", str(path), f"a file name that ends in {form.suffix}")
-    model = predictor.model
-    with explained(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory() as folder:  # not beside the file, where a kill would leave it
-            draft = Path(folder) / path.name  # OpenVINO's two files name each other
-            with _quiet():
-                _write(form, name, model, draft, description(predictor))
-                difference = _compare(model, form.open(draft), name)
-            for written in sorted(draft.parent.iterdir(), key=lambda file: file.suffix == form.suffix):
-                with atomic(path.with_name(written.name)) as temporary:
-                    shutil.copyfile(written, temporary)
+    with backend.run_settings("cpu", "float32"):  # a GPU's outputs are others, by more than rounding
+        model = predictor.model
+        with explained(path):
+            difference = _write_checked(predictor, model, path, name)
     return Exported(path, difference, sum(_BATCHES), _STEPS if predictor.task.input == "words" else ())
+
+
+def _write_checked(predictor: Predictor, model: keras.Model, path: Path, name: str) -> float:
+    """Write a network to a file, and return the largest difference between its outputs and the model's."""
+    form = FORMATS[name]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:  # not beside the file, where a kill would leave it
+        draft = Path(folder) / path.name  # OpenVINO's two files name each other
+        with _quiet():
+            _write(form, name, model, draft, description(predictor))
+            difference = _compare(model, form.open(draft), name)
+        for written in sorted(draft.parent.iterdir(), key=lambda file: file.suffix == form.suffix):
+            with atomic(path.with_name(written.name)) as temporary:
+                shutil.copyfile(written, temporary)
+    return difference
 
 
 def description(predictor: Predictor) -> dict[str, str]:

@@ -19,8 +19,8 @@ class BatchNorm(keras.layers.BatchNormalization):
     """`keras.layers.BatchNormalization`, faster in training on the torch backend.
 
     Arguments, weights, outputs, running averages and saved files are those of Keras, but for a batch whose variance is
-    rounded to less than zero, as that of a single example may be: Keras on torch then puts out NaN. PyTorch's own kernel
-    is wrong by 6e-3 in channels-last memory and is not used.
+    rounded to less than zero, as that of a single example may be: Keras on torch then puts out NaN. PyTorch's own
+    kernel is wrong by 6e-3 in channels-last memory and is not used.
 
     Source: S. Ioffe & C. Szegedy, Batch normalization (2015), https://arxiv.org/abs/1502.03167.
     """

@@ -17,7 +17,7 @@ _TITLES = {"tune": "Tuning on validation", "compare": "Comparing"}
 
 
 class StudyConsole:
-    """Shows done, failed, diverged and left, the time left by epochs, and while candidates are tried the best on validation.
+    """Shows done, failed, diverged and the time left by epochs, and while candidates are tried the best on validation.
 
     Of runs that are compared the best is not shown: it is one seed's, which tells nothing.
 

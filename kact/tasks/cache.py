@@ -1,8 +1,9 @@
 """Decoded arrays on disk, so that a data set is decoded once a machine and not once a run.
 
 A folder for each copy of each data set, `KACT_CACHE_DIR/task/version-fingerprint`, holds one `.npy` an array and a
-`manifest.json` with the SHA-256 of each, and what the reader should be told each time. The manifest is written last and nothing is believed without it; arrays are
-memory-mapped, so that parallel workers share one copy in memory. A cache that cannot be used costs time, never a run.
+`manifest.json` with the SHA-256 of each, and what the reader should be told each time. The manifest is written last
+and nothing is believed without it; arrays are memory-mapped, so that parallel workers share one copy in memory. A cache
+that cannot be used costs time, never a run.
 
 >>> from kact.tasks.digits import DIGITS
 >>> load_arrays(DIGITS).raw.test_inputs.shape

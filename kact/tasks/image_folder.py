@@ -113,7 +113,7 @@ class FolderOfImages:
             images = np.concatenate([images, own.images])
             labels = np.concatenate([labels, own.labels])
         remarks = tuple(one.skipped for one in arrays.values() if one.skipped)
-        return RawArrays(images, labels, test_images, test_labels, given, remarks)
+        return RawArrays(images, labels, test_images, test_labels, given, remarks=remarks)
 
     def _check_classes(self, counts: Mapping[str, Mapping[str, int]]) -> None:
         train = counts["train"]

@@ -52,7 +52,7 @@ class RawArrays:
     test_inputs: np.ndarray
     test_labels: np.ndarray
     validation_rows: np.ndarray | None = None
-    remarks: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = field(default=(), kw_only=True)
 
     def named(self) -> dict[str, np.ndarray]:
         """Return the arrays by their names."""
