@@ -236,23 +236,29 @@ def _dashed(word: str) -> str:
 
 
 def _take(arguments: list[str], flag: str) -> tuple[list[str], str | None]:
+    """Return the arguments without a flag, and its value."""
     value = _peek(arguments, flag)
-    if value is None:
-        return arguments, None
-    index = next(i for i, argument in enumerate(arguments) if argument.split("=")[0] == flag)
-    width = 1 if "=" in arguments[index] else 2
-    return arguments[:index] + arguments[index + width :], value
+    rest: list[str] = []
+    words = iter(arguments)
+    for word in words:
+        if word == flag:
+            next(words)
+        elif not word.startswith(f"{flag}="):
+            rest.append(word)
+    return rest, value
 
 
 def _peek(arguments: Sequence[str], flag: str) -> str | None:
+    """Return the value of a flag: the last one where it is given twice, as the parser takes it."""
+    value = None
     for i, argument in enumerate(arguments):
-        if argument.startswith(f"{flag}="):
-            return argument.split("=", 1)[1]
-        if argument == flag and i + 1 < len(arguments):
-            return arguments[i + 1]
-        if argument == flag:
+        if argument == flag and i + 1 == len(arguments):
             raise KactError(f"The flag {flag} needs a value.", "See what it takes with --help.")
-    return None
+        if argument == flag:
+            value = arguments[i + 1]
+        elif argument.startswith(f"{flag}="):
+            value = argument.split("=", 1)[1]
+    return value
 
 
 def _tuples(values: dict[str, Any]) -> dict[str, Any]:
