@@ -15,7 +15,8 @@ from tqdm import tqdm
 
 from kact import __main__ as command
 from kact import backend
-from kact.command_line import guarded, parse_train
+from kact.command_line import guarded
+from kact.commands.train import parse_train
 from kact.describe import summary
 from kact.experiment import Experiment
 from kact.models import CNN, MODELS, build_model
