@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from kact import KactError
-from kact.studies.directory import StudyDirectory
-from kact.studies.row import ResultRow
+from kact.studies import ResultRow, StudyDirectory
 
 MOST_RUNS = 200  # that are listed of one's own
 _DEEPEST = 4  # folders below --runs: a study keeps its runs in runs/NAME/runs/LABEL

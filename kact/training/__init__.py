@@ -6,5 +6,6 @@
 """
 
 from kact.training.assembly import load_arrays_of
+from kact.training.progress import Console
 
-__all__ = ["load_arrays_of"]
+__all__ = ["Console", "load_arrays_of"]
