@@ -25,11 +25,10 @@ from demo.pictures import made_pictures, to_image
 from kact import KactError, Predictor, load_task
 from kact.backend import select_default
 from kact.tasks import Split
+from kact.training import load_arrays_of
 
 if TYPE_CHECKING:
     from PIL import Image
-
-    from kact.tasks.tagging import Sentences
 
 FILE = "familiarity.npz"
 SHARE = 0.05  # of validation images beyond the limit
@@ -109,7 +108,8 @@ def calibrate(path: str | Path, others: Sequence[str] = ("digits",)) -> Familiar
         others: tasks whose test images are of other kinds; how many of them are flagged is measured.
 
     Raises:
-        KactError: if the run is none of a convolutional network for images, or data is not there.
+        KactError: if the run is none of a convolutional network for images, it learned from its validation images too,
+            or data is not there.
     """
     from kact.diagnostics.feature_maps import maps_of
 
@@ -117,6 +117,11 @@ def calibrate(path: str | Path, others: Sequence[str] = ("digits",)) -> Familiar
     experiment = predictor.run.experiment
     if predictor.task.input != "image":
         raise KactError("Only a run of a network for images has such a rule.")
+    if experiment.train_on != "train":
+        raise KactError(
+            "This run learned from its validation images too, and none is left to set the limit by.",
+            "Make the rule of a run with train_on='train'.",
+        )
     maps = maps_of(predictor.model)
 
     def features(inputs: np.ndarray) -> np.ndarray:
@@ -125,7 +130,7 @@ def calibrate(path: str | Path, others: Sequence[str] = ("digits",)) -> Familiar
     def prepared(pictures: Sequence[Image.Image]) -> np.ndarray:
         return features(np.stack([predictor.prepare(one) for one in pictures]))
 
-    data = load_task(experiment.task, data=experiment.data)
+    data = load_arrays_of(experiment)  # the run's own split
     train = _images(data.train)
     inputs, labels = train.take(_evenly(len(train), _MOST))
     validation = features(_images(data.validation).arrays()[0])
@@ -142,7 +147,7 @@ def calibrate(path: str | Path, others: Sequence[str] = ("digits",)) -> Familiar
     return measured
 
 
-def _images(split: Split | Sentences) -> Split:
+def _images(split: object) -> Split:
     """Return a split that holds images; one of texts is refused."""
     if not isinstance(split, Split):
         raise KactError("Only tasks of images can be measured.", "See their inputs with `kact list tasks`.")

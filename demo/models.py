@@ -97,7 +97,7 @@ class Catalogue:
     def __init__(self, folders: Sequence[str | Path], own_code: bool = False) -> None:
         self.entries: dict[str, Entry] = {}
         for folder in map(Path, folders):
-            for path in run_directories(folder):
+            for path in run_directories(folder, own_code):
                 entry = _entry(path, boxed=folder == BOX, own_code=own_code)
                 entry.key = _unused(entry.key, self.entries)
                 self.entries[entry.key] = entry

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from kact import backend
-from kact.command_line import guarded, train_command
+from kact.command_line import guarded
 from kact.spec import choose
 
 _USAGE = """usage: kact COMMAND ...
@@ -28,6 +28,7 @@ commands:
 
 _MODULES = {  # whose `main` does a command, imported when it is given
     "compare": "kact.compare",
+    "train": "kact.commands.train",
     "predict": "kact.commands.predict",
     "inspect": "kact.commands.inspect",
     "export": "kact.commands.export",
@@ -51,9 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def work() -> int:
         backend.select_default()  # before a module of one's own may import Keras
-        name = choose(given[0], ["train", *_MODULES], {}, "command", "See them with `kact --help`.")
-        if name == "train":
-            return train_command(given[1:], "kact train")
+        name = choose(given[0], _MODULES, {}, "command", "See them with `kact --help`.")
         done: int = importlib.import_module(_MODULES[name]).main(given[1:])
         return done
 

@@ -78,6 +78,7 @@ def run(
 
 
 if __name__ == "__main__":
-    from kact.command_line import train_command
+    from kact.command_line import guarded
+    from kact.commands.train import main
 
-    sys.exit(train_command(sys.argv[1:]))
+    sys.exit(guarded(lambda: main(sys.argv[1:], "python -m kact.train")))

@@ -102,7 +102,7 @@ def _accepted(*given, **more):
 
 def _parser(words):
     from kact.__main__ import main
-    from kact.command_line import parse_train
+    from kact.commands.train import parse_train
 
     if words[:2] == ["kact", "train"]:
         return lambda rest: parse_train(rest[1:], "kact train") and 0

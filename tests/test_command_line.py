@@ -15,7 +15,8 @@ from tqdm import tqdm
 
 from kact import __main__ as command
 from kact import backend
-from kact.command_line import guarded, parse_train
+from kact.command_line import guarded
+from kact.commands.train import parse_train
 from kact.describe import summary
 from kact.experiment import Experiment
 from kact.models import CNN, MODELS, build_model
@@ -182,6 +183,23 @@ def test_a_flag_with_underscores_is_that_flag(trained):
     dashed, _ = parse_train(["--continue-from", str(trained), "--epochs", "9"], "kact train")
     lower, options = parse_train([f"--continue_from={trained}", "--epochs", "9"], "kact train")
     assert lower == dashed and str(options.continue_from) == str(trained)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "task", "model"),
+    [
+        (["--model", "mlp", "--model", "cnn"], "digits", "cnn"),
+        (["--task", "digits", "--task=cifar10"], "cifar10", "lenet"),
+        (["--config", "first.toml", "--config=second.toml"], "cifar10", "cnn"),
+        (["--config=first.toml", "--config", "second.toml", "--model", "cnn", "--model=mlp"], "cifar10", "mlp"),
+    ],
+)
+def test_of_a_flag_that_is_given_twice_the_last_counts(arguments, task, model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("first.toml").write_text('task = "mnist"\nmodel = "mlp"\n')
+    Path("second.toml").write_text('task = "cifar10"\nmodel = "cnn"\n')
+    experiment, _ = parse_train(arguments, "kact train")
+    assert (experiment.task, experiment.model.name) == (task, model)
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -1,8 +1,10 @@
 """Which runs the page lists: plain ones all, of a study the best of each cell, and all where that is not known."""
 
+import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import keras
 import pytest
@@ -14,9 +16,10 @@ from demo.models import BOX, Catalogue
 from kact.experiment import Experiment
 from kact.studies.directory import StudyDirectory
 from kact.studies.row import ResultRow
+from kact.studies.tune import Tune
 from kact.train import run
 from tests import own_activation
-from tests.studies import run_study, small_study
+from tests.studies import PoolHere, run_study, small_study, trained
 
 pytestmark = pytest.mark.any_backend
 
@@ -126,6 +129,43 @@ def test_a_run_that_is_no_longer_there_makes_room_for_the_next(tmp_path):
     made(tmp_path, (0, "finished", {"accuracy": 0.5}), (1, "finished", {"accuracy": 0.7}))
     shutil.rmtree(tmp_path / "runs" / "seed1")
     assert names(tmp_path) == ["seed0"]
+
+
+def begun(study, folder, *rates):
+    """Run a study with ever more learning rates, of which the last is the best; its runs are folders with a file."""
+    for count in range(1, len(rates) + 1):
+        wider = study.replace(tune=Tune({"learning_rate": rates[:count]}))
+        run_study(wider, folder, PoolHere(lambda job: None if job.prepare else trained(job.experiment, rate_of(job))))
+    for row in StudyDirectory(folder).table.rows():
+        (folder / row.path).mkdir(parents=True)
+        (folder / row.path / "experiment.toml").touch()
+    return folder
+
+
+def rate_of(job):
+    return job.experiment.learning_rate
+
+
+def test_runs_that_are_no_longer_part_of_a_study_are_not_listed(tmp_path):
+    folder = begun(small_study(tmp_path, seeds=1), tmp_path / "study", 0.01, 0.1)
+    rows = StudyDirectory(folder).table.rows("compare")
+    assert len(rows) == 4, "compared at 0.01, then at 0.1, which tuning chose once it was tried"
+    assert names(folder) == sorted(Path(row.path).name for row in rows if row.experiment["learning_rate"] == 0.1)
+
+
+@pytest.mark.parametrize("key", ["activation", '"model.name"', "model"])
+def test_code_that_a_study_names_is_imported_only_where_that_is_allowed(tmp_path, monkeypatch, key):
+    folder = begun(small_study(tmp_path, seeds=1), tmp_path / "study", 0.01, 0.1)
+    (tmp_path / "of_a_stranger.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    file, named = folder / "study.toml", f'{key} = ["of_a_stranger:thing"]\n'
+    text = re.sub(
+        "activation = .*?]\n", named if key == "activation" else rf"\g<0>{named}", file.read_text(), flags=re.S
+    )
+    file.write_text(text.partition("# sha256")[0])
+    assert len(names(folder)) == 4 and "of_a_stranger" not in sys.modules
+    assert len(run_directories(folder, own_code=True)) == 4, "what cannot be used there hides no run"
+    assert sys.modules.pop("of_a_stranger")
 
 
 def test_runs_are_listed_without_keras(folder):

@@ -10,9 +10,12 @@ import pytest
 from PIL import Image
 
 from demo import knobs, pages, pictures, results, tags, views
-from demo.familiarity import Familiarity, fit
+from demo.familiarity import Familiarity, calibrate, features_of, fit
 from demo.models import BOX, Catalogue
+from kact import Experiment, Predictor, run
+from kact.diagnostics.feature_maps import maps_of
 from kact.errors import KactError
+from kact.training import load_arrays_of
 from tests.demo_files import strange_runs
 
 pytestmark = pytest.mark.any_backend
@@ -74,6 +77,24 @@ def test_the_rule_flags_the_share_that_it_promises(rng, tmp_path):
     rule.save(tmp_path)
     again = Familiarity.load(tmp_path)
     assert again.limit == rule.limit and np.array_equal(again.distance(features), rule.distance(features))
+
+
+SMALL = Experiment(task="digits", model={"name": "cnn", "filters": [4], "hidden_units": []}, epochs=1)
+
+
+@pytest.mark.parametrize("settings", [{"validation_fraction": 0.5}, {"train_examples": 200}])
+def test_the_rule_is_made_of_the_images_that_the_run_learned_from_and_its_validation(tmp_path, settings):
+    trained = run(SMALL.replace(**settings), out=tmp_path)
+    maps, data = maps_of(Predictor(trained).model), load_arrays_of(trained.experiment)
+    (images, labels), (held_out, _) = data.train.arrays(), data.validation.arrays()
+    expected = fit(features_of(maps(images)), labels, features_of(maps(held_out)))
+    assert calibrate(trained.path).limit == pytest.approx(expected.limit, rel=1e-4)
+
+
+def test_no_rule_is_made_of_a_run_that_learned_from_its_validation_images_too(tmp_path):
+    trained = run(SMALL.replace(train_on="train+validation", keep="last"), out=tmp_path)
+    with pytest.raises(KactError, match="none is left to set the limit by"):
+        calibrate(trained.path)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What kact's commands import, and what the benchmark of memory reports: both looked at from a process of their own."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,9 @@ import pytest
 from kact.__main__ import _MODULES
 
 pytestmark = pytest.mark.any_backend
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ["kact.training", "kact.studies", "kact.stats", "kact.plots"]
 
 KERAS = """
 import sys
@@ -35,7 +39,7 @@ print(before, peak_bytes() - before)
 
 
 def output_of(code, *arguments):
-    environment = {**os.environ, "KERAS_BACKEND": "torch", "PYTHONPATH": str(Path(__file__).parents[1])}
+    environment = {**os.environ, "KERAS_BACKEND": "torch", "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments], env=environment, capture_output=True, text=True, check=True
     )
@@ -45,6 +49,20 @@ def output_of(code, *arguments):
 def test_commands_import_keras_without_what_it_does_not_need():
     spared, then = output_of(KERAS).splitlines()
     assert spared == "" and then == "torch matplotlib sklearn"
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_applications_take_what_a_package_names_and_reach_no_deeper(package):
+    """What is inside may then move, as it did before, without tuning or the page."""
+    files = [file for folder in ("demo", "tuning") for file in (ROOT / folder).rglob("*.py")]
+    deep = re.compile(rf"^\s*(from|import) {package}\.", re.M)
+    assert [file.name for file in files if deep.search(file.read_text(encoding="utf-8"))] == []
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_loads_no_deep_learning_library(package):
+    loaded = output_of(f"import sys, {package}\nprint({{'keras', 'torch', 'matplotlib'}} & {{*sys.modules}})")
+    assert loaded == "set()\n"
 
 
 @pytest.mark.parametrize(

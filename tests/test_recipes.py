@@ -3,7 +3,7 @@
 import pytest
 
 from kact import __main__ as command
-from kact.command_line import parse_train
+from kact.commands.train import parse_train
 from kact.experiment import Experiment
 from kact.recipes import config_path, recipe_names
 

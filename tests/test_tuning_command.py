@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import kact
-from kact.command_line import parse_train
+from kact.commands.train import parse_train
 from kact.experiment import Experiment
 from kact.runs import Run
 from kact.stats import paired

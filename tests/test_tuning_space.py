@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kact.command_line import parse_train
+from kact.commands.train import parse_train
 from kact.errors import KactError
 from kact.experiment import Experiment
 from kact.models import LeNet

@@ -21,7 +21,7 @@ from kact.runs.history import Row
 from kact.storage.files import atomic
 from kact.storage.seals import read_json, sealed_json
 from kact.storage.structure import fault
-from kact.training.progress import Console
+from kact.training import Console
 
 STARTING_SECONDS = 1.0  # of a worker process; a few more on TensorFlow and JAX, where each loads Keras for itself
 _TRUSTED_SHARE = 0.25  # of the estimate, that counts as if it had been measured: the first trials are slow to begin

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kact.plots.style import BLUE, GREEN, GREY, VERMILION, lined, new_figure
+from kact.plots import BLUE, GREEN, GREY, VERMILION, lined, new_figure
 from tuning.records import Trial, rank
 from tuning.space import Space
 from tuning.values import Choice, Range

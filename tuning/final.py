@@ -19,7 +19,7 @@ from kact.experiment import Experiment
 from kact.runs import Run
 from kact.startup import spare_tensorflow
 from kact.stats import Paired, paired
-from kact.training.progress import Console
+from kact.training import Console
 from tuning.plan import Place, Plan
 from tuning.records import Execution, Trial, best, rank
 from tuning.space import applied

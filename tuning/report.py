@@ -18,7 +18,7 @@ import numpy as np
 from kact import plots
 from kact.own_code import named_in
 from kact.runs import Run
-from kact.stats.paired import ALPHA
+from kact.stats import ALPHA
 from kact.storage.files import atomic
 from kact.storage.seals import sealed_toml
 from kact.wording import duration

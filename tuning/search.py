@@ -21,7 +21,7 @@ from kact.command_line import of_the_machine
 from kact.errors import KactError
 from kact.experiment import Experiment
 from kact.runs import RunDirectory
-from kact.training.progress import Console
+from kact.training import Console
 from tuning.oracles import OBJECTIVE, Resumable, make_oracle
 from tuning.plan import SEARCH, Place, Plan
 from tuning.records import Execution, Trial

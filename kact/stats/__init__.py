@@ -20,6 +20,7 @@ from kact.stats.intervals import (
     summary,
 )
 from kact.stats.paired import (
+    ALPHA,
     TESTS,
     Paired,
     chosen_test,
@@ -35,6 +36,7 @@ from kact.stats.published import Published, PublishedComparison, compare_publish
 from kact.stats.success import SuccessComparison, compare_success, success_rate
 
 __all__ = [
+    "ALPHA",
     "INTERVALS",
     "TESTS",
     "Comparison",

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from kact.experiment import Experiment
-from kact.studies.factors import in_words
+from kact.studies.factors import cell_in_words
 from kact.studies.row import ResultRow
 from kact.wording import duration
 
@@ -66,12 +66,12 @@ class StudyConsole:
         self.done += 1
         self._note(row)
         if row.status == "failed":
-            self._say(f"FAILED {in_words(row.cell)}, seed {row.seed}: {row.error}")
+            self._say(f"FAILED {cell_in_words(row.cell)}, seed {row.seed}: {row.error}")
         elif self._live is None:
             scored = row.score("validation", "accuracy")
             ended = ["diverged"] * (row.status == "diverged")
             ended += [] if scored is None else [f"validation accuracy {scored:.4f}"]
-            self._say(f"{self._line()}  |  {in_words(row.cell)}, seed {row.seed}: {', '.join(ended)}")
+            self._say(f"{self._line()}  |  {cell_in_words(row.cell)}, seed {row.seed}: {', '.join(ended)}")
         self._refresh()
 
     def run_lost(self, experiment: Experiment, reason: str) -> None:
@@ -92,7 +92,7 @@ class StudyConsole:
         self.diverged += row.status == "diverged"
         scored = row.score("validation", "accuracy")
         if self._tuning and scored is not None and (self._best is None or scored > self._best[0]):
-            self._best = (scored, in_words(row.cell))
+            self._best = (scored, cell_in_words(row.cell))
 
     def _line(self) -> str:
         parts = [f"{self.done:,}/{self.runs:,} done", f"{self.failed} failed"]

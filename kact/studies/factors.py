@@ -54,11 +54,11 @@ def check_table(where: str, given: object) -> None:
         raise KactError.parameter(where, given, "a table")
 
 
-def in_words(cell: Mapping[str, Any]) -> str:
-    """Return a cell for people.
+def cell_in_words(cell: Mapping[str, Any]) -> str:
+    """Return a cell, or other values by their names, for people.
 
     Example:
-        >>> in_words({"activation": "mish", "batch_size": 24})
+        >>> cell_in_words({"activation": "mish", "batch_size": 24})
         'activation mish, batch_size 24'
     """
     return ", ".join(f"{name} {thawed(value)}" for name, value in cell.items()) or "the only cell"

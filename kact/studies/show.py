@@ -8,7 +8,7 @@ from typing import Any
 
 from kact.settings import thawed
 from kact.stats import seeds_for_sign_flip
-from kact.studies.factors import in_words
+from kact.studies.factors import cell_in_words
 from kact.studies.probe import StudyCost
 from kact.studies.study import Study
 from kact.wording import counted, duration
@@ -48,7 +48,7 @@ def describe(study: Study) -> str:
     lines.append(f"{counted(study.cell_count, 'cell')}, {tuning}{counted(study.run_count('compare'), 'run')}")
     if study.published:
         lines.append(
-            f"{counted(len(study.published), 'published cell')}, such as {in_words(study.published[0]['cell'])}"
+            f"{counted(len(study.published), 'published cell')}, such as {cell_in_words(study.published[0]['cell'])}"
         )
     if study.expected:
         lines.append(_expected(study.expected))
@@ -86,7 +86,7 @@ def _expected(cost: Mapping[str, Any]) -> str:
     """
     if set(cost) == {"machine", "hours"}:
         return f"it takes about {cost['hours']} h on {cost['machine']}"
-    return f"it was made for {cost['machine']}" if set(cost) == {"machine"} else f"expected: {in_words(cost)}"
+    return f"it was made for {cost['machine']}" if set(cost) == {"machine"} else f"expected: {cell_in_words(cost)}"
 
 
 def estimate_in_words(found: StudyCost, workers: int) -> str:

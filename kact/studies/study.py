@@ -20,7 +20,7 @@ from kact.experiment import Experiment, default_model
 from kact.models import habitual_batch_norm, make_model
 from kact.settings import check_settings, frozen, setting
 from kact.spec import choose
-from kact.studies.factors import check_table, factor_values, in_words
+from kact.studies.factors import cell_in_words, check_table, factor_values
 from kact.studies.row import STAGES
 from kact.studies.tune import Group, Tune, seeds_of
 
@@ -141,13 +141,15 @@ class Study:
                 experiment = self._experiment(settings).replace(seed=seed)
                 digest = experiment.hash
                 if digest in described:
+                    other = cell_in_words(described[digest])
                     raise KactError(
-                        f"Two cells are the same experiment: {in_words(described[digest])} and {in_words(cell)}.",
+                        f"Two cells are the same experiment: {other} and {cell_in_words(cell)}.",
                         "Take one of them out of the grid.",
                     )
                 if (name := tuple(cell.items())) in named:
                     raise KactError(
-                        f"Two cells are called the same: {in_words(cell)}.", "Give each row of a [[zip]] its own label."
+                        f"Two cells are called the same: {cell_in_words(cell)}.",
+                        "Give each row of a [[zip]] its own label.",
                     )
                 described[digest] = cell
                 named.add(name)

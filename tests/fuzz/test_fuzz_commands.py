@@ -109,7 +109,7 @@ def _kact(given):
 def _train_flags():
     import dataclasses
 
-    from kact.command_line import TrainOptions
+    from kact.commands.train import TrainOptions
     from kact.experiment import Experiment
     from kact.models import MODELS
 
