@@ -223,7 +223,7 @@ def products_of(precision: str) -> Iterator[None]:
     elif name() == "torch":
         import torch
 
-        settings = torch.backends.cuda.matmul, torch.backends.cudnn
+        settings: tuple[Any, ...] = torch.backends.cuda.matmul, torch.backends.cudnn
         allowed = [one.allow_tf32 for one in settings]
         try:
             for one in settings:

@@ -5,7 +5,7 @@ import pytest
 from keras import ops
 
 from kact import __main__ as command
-from kact.activations.own import alike, values_of
+from kact.activations.own import alike, mixes_examples, values_of
 from kact.errors import KactError
 from kact.experiment import Experiment
 from kact.predict import Predictor
@@ -98,6 +98,8 @@ def of_maps_alone(x):
         (smaller, ["of shape (3,)", "of shape (3, 11)", "the same shape"]),
         (nothing, ["a NoneType", "keras.ops"]),
         (lambda x: 1 / 0, ["cannot be applied to a tensor: division by zero"]),
+        (lambda x: x[:1], ["makes one of shape (1, 11) of a tensor of shape (3, 11)"]),
+        (lambda x: ops.mean(x, axis=0, keepdims=True), ["makes one of shape (1, 11)", "the same shape"]),
     ],
 )
 def test_a_function_that_cannot_be_used_is_told_in_two_lines_before_anything_is_written(
@@ -125,6 +127,18 @@ def test_what_is_of_maps_alone_or_no_number_or_drawn_is_no_mistake(change):
     change(lambda x: x * np.random.default_rng().uniform())
     assert values_of(SPEC) == [] == values_of("relu")
     assert alike([1.0, None], [1.0, None]) and not alike([1.0, None], [1.0, 2.0]) and not alike([1.0], [1.0, 2.0])
+
+
+def test_a_function_that_mixes_the_examples_of_a_batch_is_known(change, tmp_path, caplog):
+    change(lambda x: x - ops.mean(x, axis=0, keepdims=True))
+    assert mixes_examples(SPEC)
+    run(OWN, out=tmp_path)
+    assert "other examples of the batch" in caplog.text
+    for function in (lambda x: x - ops.mean(x, axis=-1, keepdims=True), of_maps_alone, lambda x: ops.log(x)):
+        change(function)
+        assert not mixes_examples(SPEC)
+    change(lambda x: x * np.random.default_rng().uniform())
+    assert not mixes_examples(SPEC) and not mixes_examples("relu")
 
 
 def test_a_run_of_an_earlier_kact_knows_no_values_and_is_believed(change, tmp_path):

@@ -11,11 +11,16 @@ import functools
 import inspect
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kact.errors import KactError
 from kact.own_code import KIND, imported
 from kact.spec import Spec, canonical, parse_spec
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_Values = list[float | None]
 
 # Own functions that this process' own code asked for. A saved model may run these; another one's name in a file is not
 # enough, or opening a stranger's file could call any function of any installed package.
@@ -119,18 +124,21 @@ def values_of(spec: str) -> list[float | None]:
     Raises:
         KactError: if it cannot be applied to a tensor, or does not return one of the same shape.
     """
-    parsed = parse_spec(spec, "activation")
-    if not parsed.is_path:
-        return []
-    function, refusal = functools.partial(own_function(parsed.name), **dict(parsed.options)), None
-    for shape in _SHAPES:
-        try:
-            once, twice = (_applied(spec, function, shape) for _ in range(2))
-        except KactError as error:  # it may be of maps alone
-            refusal = refusal or error
-        else:
-            return once if alike(once, twice) else []
-    raise refusal or AssertionError(spec)
+    once, twice, _ = _tried(spec)
+    return once if alike(once, twice) else []
+
+
+def mixes_examples(spec: str) -> bool:
+    """Return whether one's own activation makes something else of an example when others are beside it in the batch.
+
+    Args:
+        spec: of any activation; kact's do not, and of one that draws it cannot be told.
+
+    Raises:
+        KactError: as `values_of`.
+    """
+    once, twice, beside = _tried(spec)
+    return alike(once, twice) and not alike(once, beside)
 
 
 def probed_numbers() -> list[float]:
@@ -157,11 +165,30 @@ def unchanged(before: Sequence[float | None], now: Sequence[float | None]) -> bo
     return not before or not now or alike(before, now)
 
 
-def _applied(spec: str, function: Callable[[Any], Any], shape: tuple[int, ...]) -> list[float | None]:
-    import keras
+def _tried(spec: str) -> tuple[_Values, _Values, _Values]:
+    """Return what one's own activation makes of the probed numbers, of them again, and of them with others beside."""
     import numpy as np
 
-    numbers = np.array(probed_numbers(), np.float32).reshape(shape)
+    parsed = parse_spec(spec, "activation")
+    if not parsed.is_path:
+        return [], [], []
+    function, refusal = functools.partial(own_function(parsed.name), **dict(parsed.options)), None
+    for shape in _SHAPES:
+        numbers = np.array(probed_numbers(), np.float32).reshape(shape)
+        try:
+            once, twice = (_applied(spec, function, numbers) for _ in range(2))
+            beside = _applied(spec, function, np.concatenate([numbers, numbers / 2 + 1]))
+        except KactError as error:  # it may be of maps alone
+            refusal = refusal or error
+        else:
+            return once, twice, beside[: len(once)]
+    raise refusal or AssertionError(spec)
+
+
+def _applied(spec: str, function: Callable[[Any], Any], numbers: np.ndarray) -> _Values:
+    import keras
+
+    shape = numbers.shape
     given = keras.ops.convert_to_tensor(keras.Variable(numbers, dtype="float32"))  # one whose gradient is wanted
     try:
         found = function(given)
