@@ -208,13 +208,14 @@ class Experiment:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-            raise KactError(f"Cannot read the experiment '{path}': {reason}.", "Give a TOML file.") from None
+            raise KactError(f"Cannot read the experiment '{path}': {reason}.", "Give a TOML file.") from error
         try:
             check_toml(text)
         except ValueError as error:
             raise KactError(
                 f"'{path}' is damaged: {error}.",
                 "If you changed it on purpose, delete its last line; else make it anew.",
+                kind="damaged",
             ) from None
         return cls.from_toml(text, f"'{path}'")
 
@@ -239,6 +240,7 @@ def _damaged(path: Path) -> KactError:
     return KactError(
         f"'{path}' is damaged: it does not hold the experiment that its directory is named after.",
         "Delete it and give the run's training command again; a changed experiment belongs elsewhere.",
+        kind="damaged",
     )
 
 

@@ -1,6 +1,9 @@
 """Run directories: whole after any crash, believed only when whole, one process at a time."""
 
+import builtins
+import errno
 import hashlib
+import io
 import json
 import multiprocessing
 import os
@@ -169,8 +172,41 @@ def test_a_damaged_run_can_be_made_again_unattended(name, copy, finished):
     assert run(SMALL, out=copy.parent).metrics["test"] == finished.metrics["test"]
 
 
+@pytest.mark.parametrize("name", ["metrics.json", "history.csv", "model.keras", "experiment.toml", "checkpoint.npz"])
+def test_what_cannot_be_read_just_now_is_neither_deleted_nor_called_damaged(name, copy, monkeypatch):
+    """As where a process has as many files open as it may, or a shared folder does not answer."""
+    there, opened = sorted(copy.iterdir()), io.open
+
+    def scarce(file, *how, **settings):
+        if Path(str(file)).name == name:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), str(file))
+        return opened(file, *how, **settings)
+
+    with monkeypatch.context() as patched:
+        for module in (io, builtins):
+            patched.setattr(module, "open", scarce)
+        with pytest.raises((KactError, OSError), match="Too many open files"):
+            RunDirectory(copy).drop_damaged()
+        if name != "checkpoint.npz":
+            with pytest.raises((KactError, OSError), match="Too many open files"):
+                _ = RunDirectory(copy).whole
+    assert sorted(copy.iterdir()) == there and RunDirectory(copy).whole
+
+
+def test_a_run_whose_activation_cannot_be_imported_here_is_not_deleted(tmp_path, monkeypatch):
+    own = SMALL.replace(activation="tests.own_activation:bent", epochs=1)
+    folder = run(own, out=tmp_path).path
+    there = sorted(folder.iterdir())
+    with monkeypatch.context() as patched:
+        patched.setitem(sys.modules, "tests.own_activation", None)
+        with pytest.raises(KactError, match="cannot be imported"):
+            RunDirectory(folder).drop_damaged()
+    assert sorted(folder.iterdir()) == there and RunDirectory(folder).whole
+
+
 def test_a_finished_run_without_its_experiment_gets_it_again(copy, finished):
     (copy / "experiment.toml").unlink()
+    RunDirectory(copy).drop_damaged()
     assert run(SMALL, out=copy.parent).metrics["test"] == finished.metrics["test"]
     assert Experiment.load(copy / "experiment.toml") == SMALL
 
