@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 
 from kact.errors import KactError
@@ -98,6 +99,23 @@ def test_the_error_on_test_by_epoch_is_drawn_where_it_was_asked_for(tmp_path):
     (tmp_path / rows[1].path / "test_curve.csv").write_text("epoch,test_curve_accuracy\n1,nonsense\n")
     broken = page.compose(findings(made))
     assert not broken.figures and any("test_curve.csv' is damaged" in line for line in broken.limits)
+
+
+def test_runs_of_other_classes_are_not_added_up_and_the_page_says_that_the_data_changed(tmp_path):
+    rows = made_rows(MEANS, seeds=3)
+    for row in rows:
+        if row.seed == 2:  # a folder of a class was added to one's own data before it
+            row.metrics["provenance"]["data"] = "cd" * 32
+            test = row.metrics["test"]
+            per_class = {**test["per_class"], "fox": next(iter(test["per_class"].values()))}
+            row.metrics["test"] = {**test, "per_class": per_class, "confusion": (750 * np.eye(4, dtype=int)).tolist()}
+    made = page.compose(findings(material(rows, figures=("confusion",))))
+    (drawn,) = made.figures
+    assert "2 runs added up" in drawn.caption and drawn.caption.endswith("1 run of other classes left out.")
+    assert "of 6,000 right" in drawn.alt
+    assert any(line.startswith("The data changed between the runs") for line in made.limits)
+    write.write(material(rows), tmp_path, ("md",))
+    assert "The data changed between the runs" in (tmp_path / "report.md").read_text()
 
 
 def test_values_of_any_length_fit_into_the_figures(tmp_path):
