@@ -27,6 +27,8 @@ from kact.storage.seals import check_toml
 from kact.tasks.augmentation import parse_augmentations
 from kact.tasks.split import TRAINED_ON
 
+LARGEST_SEED = 2**31 - 1
+
 # Settings that came later: said only where they differ, so that the hashes of before them still hold.
 _LATER = {"freeze": False, "train_on": "train", "deterministic": False}
 _LABELLED = re.compile(r"-[0-9a-f]{8}-seed[0-9]+$")  # the end of a run's directory
@@ -79,7 +81,7 @@ class Experiment:
     test_curve: bool = setting(False, "score test after every epoch as well, to look at; nothing selects by it")
     precision: str = setting("float32", "of the arithmetic", choices=PRECISIONS)
     deterministic: bool = setting(False, "the same bits each time on a GPU too, at the cost of speed")
-    seed: int = setting(0, "of initial weights, shuffling, dropout and augmentation", at_least=0, at_most=2**31 - 1)
+    seed: int = setting(0, "of initial weights, shuffling, dropout and augmentation", at_least=0, at_most=LARGEST_SEED)
 
     def __post_init__(self) -> None:
         def fix(name: str, value: Any) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from kact import backend, flags
 from kact.command_line import read_config
 from kact.errors import KactError
-from kact.experiment import Experiment
+from kact.experiment import LARGEST_SEED, Experiment
 from kact.settings import check_settings, setting
 from kact.spec import choose
 from kact.tasks import get_record
@@ -106,7 +106,14 @@ def make_plan(options: TuneOptions) -> Plan:
     trials = options.trials
     if trials is None and tuner in ("bayesian", "random"):
         trials = TRIALS
-    return Plan(base, make_space(names, base, said.ranges), tuner, trials, options.executions, said.study)
+    plan = Plan(base, make_space(names, base, said.ranges), tuner, trials, options.executions, said.study)
+    last = base.seed + plan.executions - 1 + options.final_seeds
+    if last > LARGEST_SEED:  # told now, not after the whole search
+        raise KactError(
+            f"The search takes the seeds from {base.seed} to {last}, and the largest that there is is {LARGEST_SEED}.",
+            "Give a smaller --seed, or fewer --executions or --final-seeds.",
+        )
+    return plan
 
 
 def project_of(plan: Plan, options: TuneOptions) -> Path:
