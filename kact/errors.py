@@ -23,7 +23,8 @@ class KactError(ValueError):
         problem: one sentence or two: what was wrong and what was expected.
         next_step: what to do about it; printed on a line of its own.
         kind: by which code that tells of it in words of its own knows it: "choice" (a name that is none of a list),
-            "own code", "too large", "unfinished" or "unsafe"; "" for any other.
+            "damaged" (a file that was read is not what was written), "own code", "too large", "unfinished" or "unsafe";
+            "" for any other.
 
     Example:
         >>> print(KactError("The file 'run.toml' is empty.", "Write at least `task = \\"digits\\"` in it."))

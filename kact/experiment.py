@@ -27,6 +27,8 @@ from kact.storage.seals import check_toml
 from kact.tasks.augmentation import parse_augmentations
 from kact.tasks.split import TRAINED_ON
 
+LARGEST_SEED = 2**31 - 1
+
 # Settings that came later: said only where they differ, so that the hashes of before them still hold.
 _LATER = {"freeze": False, "train_on": "train", "deterministic": False}
 _LABELLED = re.compile(r"-[0-9a-f]{8}-seed[0-9]+$")  # the end of a run's directory
@@ -79,7 +81,7 @@ class Experiment:
     test_curve: bool = setting(False, "score test after every epoch as well, to look at; nothing selects by it")
     precision: str = setting("float32", "of the arithmetic", choices=PRECISIONS)
     deterministic: bool = setting(False, "the same bits each time on a GPU too, at the cost of speed")
-    seed: int = setting(0, "of initial weights, shuffling, dropout and augmentation", at_least=0, at_most=2**31 - 1)
+    seed: int = setting(0, "of initial weights, shuffling, dropout and augmentation", at_least=0, at_most=LARGEST_SEED)
 
     def __post_init__(self) -> None:
         def fix(name: str, value: Any) -> None:
@@ -208,13 +210,14 @@ class Experiment:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-            raise KactError(f"Cannot read the experiment '{path}': {reason}.", "Give a TOML file.") from None
+            raise KactError(f"Cannot read the experiment '{path}': {reason}.", "Give a TOML file.") from error
         try:
             check_toml(text)
         except ValueError as error:
             raise KactError(
                 f"'{path}' is damaged: {error}.",
                 "If you changed it on purpose, delete its last line; else make it anew.",
+                kind="damaged",
             ) from None
         return cls.from_toml(text, f"'{path}'")
 
@@ -239,6 +242,7 @@ def _damaged(path: Path) -> KactError:
     return KactError(
         f"'{path}' is damaged: it does not hold the experiment that its directory is named after.",
         "Delete it and give the run's training command again; a changed experiment belongs elsewhere.",
+        kind="damaged",
     )
 
 

@@ -184,6 +184,19 @@ def test_broken_files_are_skipped_and_listed_when_asked(folder, caplog):
     assert all(f"red/{name}" in record.getMessage() for name in BROKEN)
 
 
+def test_a_link_to_nowhere_is_refused_or_skipped_like_a_broken_file(folder, caplog):
+    link = folder / "red" / "gone.png"
+    link.symlink_to(folder.parent / "elsewhere.png")
+    with pytest.raises(KactError, match=r"1 of the files.*red/gone\.png.*no file") as caught:
+        load(folder)
+    assert "unreadable='skip'" in caught.value.next_step and len(str(caught.value).splitlines()) == 2
+    without = load(folder, "(unreadable='skip')")
+    assert counts(without.train)[2] + counts(without.validation)[2] + counts(without.test)[2] == 10
+    assert f"1 file in '{folder}' skipped" in caplog.text and "red/gone.png" in caplog.text
+    Image.new("RGB", (8, 8)).save(folder.parent / "elsewhere.png")
+    assert load(folder, "(unreadable='skip')").fingerprint != without.fingerprint
+
+
 def test_skipped_files_are_told_of_again_where_the_cache_serves(folder, caplog, monkeypatch):
     (folder / "red" / "notes.jpg").write_bytes(b"text")
     load(folder, "(unreadable='skip')")

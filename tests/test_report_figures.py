@@ -2,13 +2,16 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 
+from kact import plots
 from kact.errors import KactError
 from kact.reports import figures, page, tables, write
 from kact.reports.findings import findings
 from kact.reports.material import Material
 from kact.reports.numbers import key
+from kact.reports.setting_figures import tuning
 from kact.reports.sources import telling
 from kact.studies.study_file import load_study, study_names
 from tests.made_results import MEANS, made_row, made_rows, material
@@ -98,6 +101,45 @@ def test_the_error_on_test_by_epoch_is_drawn_where_it_was_asked_for(tmp_path):
     (tmp_path / rows[1].path / "test_curve.csv").write_text("epoch,test_curve_accuracy\n1,nonsense\n")
     broken = page.compose(findings(made))
     assert not broken.figures and any("test_curve.csv' is damaged" in line for line in broken.limits)
+
+
+def test_runs_of_other_classes_are_not_added_up_and_the_page_says_that_the_data_changed(tmp_path):
+    rows = made_rows(MEANS, seeds=3)
+    for row in rows:
+        if row.seed == 2:  # a folder of a class was added to one's own data before it
+            row.metrics["provenance"]["data"] = "cd" * 32
+            test = row.metrics["test"]
+            per_class = {**test["per_class"], "fox": next(iter(test["per_class"].values()))}
+            row.metrics["test"] = {**test, "per_class": per_class, "confusion": (750 * np.eye(4, dtype=int)).tolist()}
+    made = page.compose(findings(material(rows, figures=("confusion",))))
+    (drawn,) = made.figures
+    assert "2 runs added up" in drawn.caption and drawn.caption.endswith("1 run of other classes left out.")
+    assert "of 6,000 right" in drawn.alt
+    assert any(line.startswith("The data changed between the runs") for line in made.limits)
+    write.write(material(rows), tmp_path, ("md",))
+    assert "The data changed between the runs" in (tmp_path / "report.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("monitor", "axis", "mean"), [("accuracy", "validation accuracy, %", 80), ("loss", "validation loss", 0.4)]
+)
+def test_what_tuning_saw_is_drawn_by_what_it_chose_by_whatever_is_compared(monitor, axis, mean, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(plots, "sensitivity", lambda lines, **labels: drawn.append((lines, labels["y"])))
+    rows = [
+        dataclasses.replace(
+            made_row(
+                {"activation": "elu", "learning_rate": rate}, 1000, 0.5, stage="tune", settings={"monitor": monitor}
+            ),
+            history=[{"epoch": 1, "validation_accuracy": 0.8, "validation_loss": 0.4}],
+        )
+        for rate in (0.1, 0.01)
+    ]
+    about = {"tuned": {"learning_rate": (0.1, 0.01)}, "chosen": {'["elu"]': {"learning_rate": 0.1}}, "score": "f1"}
+    (figure,) = tuning(findings(material([*rows, made_row({"activation": "elu"}, 0, 0.5)], **about)))
+    ((lines, y),) = drawn
+    assert figure.name == "tuning_learning_rate" and y == axis
+    assert [one.mean for one in lines["elu"].values()] == pytest.approx([mean, mean])
 
 
 def test_values_of_any_length_fit_into_the_figures(tmp_path):

@@ -1,11 +1,16 @@
 """Run directories: whole after any crash, believed only when whole, one process at a time."""
 
+import builtins
+import contextlib
+import errno
 import hashlib
+import io
 import json
 import multiprocessing
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -169,8 +174,41 @@ def test_a_damaged_run_can_be_made_again_unattended(name, copy, finished):
     assert run(SMALL, out=copy.parent).metrics["test"] == finished.metrics["test"]
 
 
+@pytest.mark.parametrize("name", ["metrics.json", "history.csv", "model.keras", "experiment.toml", "checkpoint.npz"])
+def test_what_cannot_be_read_just_now_is_neither_deleted_nor_called_damaged(name, copy, monkeypatch):
+    """As where a process has as many files open as it may, or a shared folder does not answer."""
+    there, opened = sorted(copy.iterdir()), io.open
+
+    def scarce(file, *how, **settings):
+        if Path(str(file)).name == name:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), str(file))
+        return opened(file, *how, **settings)
+
+    with monkeypatch.context() as patched:
+        for module in (io, builtins):
+            patched.setattr(module, "open", scarce)
+        with pytest.raises((KactError, OSError), match="Too many open files"):
+            RunDirectory(copy).drop_damaged()
+        if name != "checkpoint.npz":
+            with pytest.raises((KactError, OSError), match="Too many open files"):
+                _ = RunDirectory(copy).whole
+    assert sorted(copy.iterdir()) == there and RunDirectory(copy).whole
+
+
+def test_a_run_whose_activation_cannot_be_imported_here_is_not_deleted(tmp_path, monkeypatch):
+    own = SMALL.replace(activation="tests.own_activation:bent", epochs=1)
+    folder = run(own, out=tmp_path).path
+    there = sorted(folder.iterdir())
+    with monkeypatch.context() as patched:
+        patched.setitem(sys.modules, "tests.own_activation", None)
+        with pytest.raises(KactError, match="cannot be imported"):
+            RunDirectory(folder).drop_damaged()
+    assert sorted(folder.iterdir()) == there and RunDirectory(folder).whole
+
+
 def test_a_finished_run_without_its_experiment_gets_it_again(copy, finished):
     (copy / "experiment.toml").unlink()
+    RunDirectory(copy).drop_damaged()
     assert run(SMALL, out=copy.parent).metrics["test"] == finished.metrics["test"]
     assert Experiment.load(copy / "experiment.toml") == SMALL
 
@@ -219,8 +257,12 @@ def test_two_processes_may_write_one_file_and_what_a_killed_one_left_is_swept(tm
     target = tmp_path / "table [1].csv"
     ended = subprocess.Popen(["true"])
     ended.wait()
-    left = tmp_path / f".table [1].{ended.pid}.part.csv"
-    others = tmp_path / f".table [1].{os.getppid()}.part.csv"
+    with atomic(target) as temporary:
+        temporary.write_text("whole")
+    own = f".{os.getpid()}.part.csv"
+    assert target.read_text() == "whole" and temporary.name.endswith(own)
+    left = tmp_path / temporary.name.replace(own, f".{ended.pid}.part.csv")
+    others = tmp_path / temporary.name.replace(own, f".{os.getppid()}.part.csv")
     for file in (left, others):
         file.write_text("half")
     with atomic(target) as temporary:
@@ -228,11 +270,33 @@ def test_two_processes_may_write_one_file_and_what_a_killed_one_left_is_swept(tm
     assert target.read_text() == "whole" and others.exists() and not left.exists()
 
 
+def test_what_another_machine_writes_in_a_shared_folder_is_not_swept(tmp_path, monkeypatch):
+    """Its processes have numbers of their own: none of them need be one here."""
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    for machine in ("one.example", "other.example"):
+        monkeypatch.setattr(socket, "gethostname", lambda name=machine: name)
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "getpid", lambda: ended.pid)
+            with contextlib.suppress(KeyboardInterrupt), atomic(tmp_path / "table.csv") as temporary:
+                temporary.write_text("half")
+                kept = temporary.rename(tmp_path / "kept")  # as if it were killed here
+                raise KeyboardInterrupt
+        kept.rename(temporary)
+    with atomic(tmp_path / "table.csv") as mine:
+        mine.write_text("whole")
+    assert not temporary.exists(), "this machine's own is swept"
+    (left,) = (file for file in tmp_path.iterdir() if file.name != "table.csv")
+    assert "one-example" in left.name
+
+
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="asks /proc")
 def test_who_is_over_and_not_yet_waited_for_is_dead(tmp_path):
     with subprocess.Popen(["true"], stdout=subprocess.PIPE) as ended:
         ended.stdout.read()  # until it has closed its end
-        left = tmp_path / f".table.{ended.pid}.part.csv"
+        with atomic(tmp_path / "table.csv") as temporary:
+            temporary.write_text("whole")
+        left = tmp_path / temporary.name.replace(f".{os.getpid()}.", f".{ended.pid}.")
         left.write_text("half")
         until = time.monotonic() + 60
         while left.exists() and time.monotonic() < until:

@@ -38,23 +38,37 @@ def test_shards_merge_to_the_whole_study(tmp_path, tune):
     assert nothing.done == []
 
 
+def of(data):
+    """Return what does a job without training anything, on data of a fingerprint."""
+
+    def score(job):
+        made = trained(job.experiment)
+        provenance = {"provenance": {"data": data}}
+        return None if job.prepare else dataclasses.replace(made, metrics=made.metrics | provenance)
+
+    return score
+
+
 def test_parts_of_different_data_are_not_merged(tmp_path):
     study = small_study(tmp_path, seeds=3, activations=("relu", "elu", "mish"))
-
-    def of(data):
-        def score(job):
-            made = trained(job.experiment)
-            provenance = {"provenance": {"data": data}}
-            return None if job.prepare else dataclasses.replace(made, metrics=made.metrics | provenance)
-
-        return score
-
     parts = [tmp_path / f"part{number}" for number in (1, 2)]
     for number, part in enumerate(parts, 1):
         run_study(study, part, PoolHere(of(f"{number}" * 64)), shard=Shard(number, 2))
     with pytest.raises(KactError, match=r"part2' and '.*part1' hold runs of the task 'digits' that saw different data"):
         merge_studies(tmp_path / "merged", parts)
     assert not (tmp_path / "merged").exists()
+
+
+def test_parts_that_come_later_hide_no_seed_that_is_there_and_are_compared_with_it(tmp_path):
+    study, whole = small_study(tmp_path), StudyDirectory(tmp_path / "whole")
+    for name, seeds, data in (("first", (0, 1), "1"), ("second", (2, 3), "1"), ("strange", (4, 5), "2")):
+        run_study(study.replace(seeds=seeds), tmp_path / name, PoolHere(of(data * 64)))
+    merge_studies(whole.path, [tmp_path / "first"])
+    merge_studies(whole.path, [tmp_path / "second"])
+    assert whole.study().seeds == (0, 1, 2, 3) and len(whole.rows()) == 8
+    with pytest.raises(KactError, match=r"strange' and '.*whole' hold runs of the task 'digits' that saw different"):
+        merge_studies(whole.path, [tmp_path / "strange"])
+    assert whole.study().seeds == (0, 1, 2, 3) and len(whole.rows()) == 8
 
 
 def test_merging_takes_the_run_directories_along_and_refuses_strangers(tmp_path):

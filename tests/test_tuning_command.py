@@ -138,6 +138,8 @@ def test_a_search_without_one_finished_trial_says_so(base, tmp_path, fake, capsy
         (["--space", "nowhere.toml"], "There is no space file"),
         (["--device", "tpu"], "device"),
         (["--config", "tweets-bilstm-full"], "leaves none"),
+        (["--seed", "2147483646"], "seeds from 2147483646 to 2147483649, and the largest that there is is 2147483647"),
+        (["--seed", "2147483644", "--executions", "2"], "to 2147483648.*\n.*fewer --executions or --final-seeds"),
     ],
 )
 def test_bad_input_is_one_or_two_lines_and_exit_code_2(flags, words, tmp_path, capsys):

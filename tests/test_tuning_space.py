@@ -5,10 +5,11 @@ import pytest
 
 from kact.commands.train import parse_train
 from kact.errors import KactError
-from kact.experiment import Experiment
+from kact.experiment import LARGEST_SEED, Experiment
 from kact.models import LeNet
 from tests.tuning_runs import BASE, small_plan
 from tuning.command_line import make_plan, parse_tune
+from tuning.final import final_seeds
 from tuning.plan import claim, hyperband_rungs
 from tuning.space import HYPERPARAMETERS, applied, make_space
 from tuning.space_file import read_space, space_names
@@ -184,6 +185,11 @@ def test_another_task_leaves_a_files_model_as_training_does(task, tmp_path):
 def test_unusable_flags_are_explained(flags, words):
     with pytest.raises(KactError, match=words):
         parse_tune(flags)
+
+
+def test_a_search_whose_last_seed_is_the_largest_is_planned():
+    plan, options = parse_tune(["--seed", "2147483643", "--executions", "2"])
+    assert final_seeds(plan, options.final_seeds)[-1] == LARGEST_SEED
 
 
 def test_a_task_named_by_its_alias_is_the_same_search():

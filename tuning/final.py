@@ -152,7 +152,7 @@ def conclude(plan: Plan, place: Place, trials: Sequence[Trial], count: int) -> F
     default = Trial(DEFAULT, {}, plan.base.epochs, executions)
     runs = [Run.load(job.path) for job in final_jobs(plan, place, found, count)]
     better = default.status != "finished" or rank(found, plan.monitor) < rank(default, plan.monitor)
-    scores = [_test_accuracy(run) for run in runs]
+    scores = [accuracy(run, "test") for run in runs]
     return Final(
         found,
         default,
@@ -165,6 +165,6 @@ def conclude(plan: Plan, place: Place, trials: Sequence[Trial], count: int) -> F
     )
 
 
-def _test_accuracy(run: Run) -> float:
-    """Return the accuracy on test, in [0, 1]; NaN for a run that diverged."""
-    return float("nan") if run.diverged else run.metrics["test"]["accuracy"]
+def accuracy(run: Run, split: str) -> float:
+    """Return the accuracy on "validation" or "test", in [0, 1]; NaN for a run that diverged."""
+    return float("nan") if run.diverged else run.metrics[split]["accuracy"]

@@ -23,7 +23,7 @@ from kact.storage.files import atomic
 from kact.storage.seals import sealed_toml
 from kact.wording import duration
 from tuning import figures
-from tuning.final import FINAL, Final
+from tuning.final import FINAL, Final, accuracy
 from tuning.plan import Plan
 from tuning.records import Trial, counts
 
@@ -157,13 +157,9 @@ def _final_rows(final: Final) -> list[tuple[str, list[str], str, str]]:
     """Return (name, test accuracy a seed, mean ± sd of test, mean ± sd of validation) in percent for both."""
     both = (("best trial", final.best_runs), ("default", final.default_runs))
     return [
-        (name, [_percent(_accuracy(run, "test")) for run in runs], _spread(runs, "test"), _spread(runs, "validation"))
+        (name, [_percent(accuracy(run, "test")) for run in runs], _spread(runs, "test"), _spread(runs, "validation"))
         for name, runs in both
     ]
-
-
-def _accuracy(run: Run, split: str) -> float:
-    return float("nan") if run.diverged else run.metrics[split]["accuracy"]
 
 
 def _percent(value: float) -> str:
@@ -171,7 +167,7 @@ def _percent(value: float) -> str:
 
 
 def _spread(runs: Sequence[Run], split: str) -> str:
-    values = [value for run in runs if math.isfinite(value := _accuracy(run, split))]
+    values = [value for run in runs if math.isfinite(value := accuracy(run, split))]
     if not values:
         return "none finished"
     sd = f" ± {100 * np.std(values, ddof=1):.2f}" if len(values) > 1 else ""

@@ -27,7 +27,7 @@ def tuned(material: Material) -> Table | None:
         return None
     rows = [_row(material, values, material.chosen.get(group)) for group, values in _groups(material).items()]
     chosen_names = [f"chosen {field(name)}" for name in material.tuned]
-    score = Unit.of(_monitor(material)).header(f"validation {field(_monitor(material))}")
+    score = Unit.of(monitor(material)).header(f"validation {field(monitor(material))}")
     columns = (field(material.compare), *map(field, material.within), *chosen_names, score, "next best", "remark")
     tried = [f"{field(name)} {', '.join(map(in_words, values))}" for name, values in material.tuned.items()]
     length = f", in runs of {counted(material.tuned_epochs, 'epoch')}" if material.tuned_epochs else ""
@@ -74,10 +74,17 @@ def at_edge(candidates: Sequence[Any], chosen: Any) -> bool:
     return numeric(candidates) and len(candidates) > 2 and chosen in (min(candidates), max(candidates))
 
 
+def monitor(material: Material) -> str:
+    """Return the validation score that settings were chosen by, "accuracy" or "loss", whatever is compared on test."""
+    return next(
+        (str(row.experiment.get("monitor", "accuracy")) for row in material.rows if row.stage == "tune"), "accuracy"
+    )
+
+
 def _row(material: Material, values: tuple[Any, ...], chosen: Mapping[str, Any] | None) -> tuple[str, ...]:
     settings = [in_words(chosen[name]) if chosen else "none could be chosen" for name in material.tuned]
     edge = [name for name in material.tuned if chosen and at_edge(material.tuned[name], chosen[name])]
-    unit, (own, best) = Unit.of(_monitor(material)), _best_two(material, values, chosen)
+    unit, (own, best) = Unit.of(monitor(material)), _best_two(material, values, chosen)
     remarks = [f"{_EDGE}: {', '.join(map(field, edge))}"] if edge else []
     if _is_near(material, own, best):
         remarks.append("the next best is within a standard error")
@@ -102,7 +109,7 @@ def _best_two(
         return None, None
     scores = _scores(material, values)
     _, own = scores.pop(key(tuple(chosen[name] for name in material.tuned)), ("", None))
-    sign = -1 if _monitor(material) == "loss" else 1
+    sign = -1 if monitor(material) == "loss" else 1
     return own, max(scores.values(), key=lambda one: sign * one[1]) if scores else None
 
 
@@ -110,7 +117,7 @@ def _is_near(material: Material, own: float | None, best: tuple[str, float] | No
     """Return whether other validation examples may have chosen the next best: they are within a standard error."""
     scored = [(row.metrics or {}).get("validation") for row in material.rows if row.stage == "tune"]
     sizes = [one["examples"] for one in scored if one]
-    if own is None or best is None or not sizes or _monitor(material) != "accuracy":
+    if own is None or best is None or not sizes or monitor(material) != "accuracy":
         return False
     return abs(own - best[1]) <= stats.binomial_standard_error(own, min(sizes))
 
@@ -122,7 +129,7 @@ def _scores(material: Material, values: tuple[Any, ...]) -> dict[str, tuple[str,
         own = tuple(row.cell.get(name) for name in (material.compare, *material.within))
         if row.stage == "tune" and key(own) == key(values):
             candidate = tuple(row.cell.get(name) for name in material.tuned)
-            score = steady_scores(row).get(_monitor(material))
+            score = steady_scores(row).get(monitor(material))
             found.setdefault(key(candidate), (", ".join(map(in_words, candidate)), []))[1].append(score)
     means, most = {}, max((len(scores) for _, scores in found.values()), default=0)
     for name, (words, scores) in found.items():
@@ -130,9 +137,3 @@ def _scores(material: Material, values: tuple[Any, ...]) -> dict[str, tuple[str,
         if len(whole) == most:  # of a study under way some runs are still to come
             means[name] = words, statistics.fmean(whole)
     return means
-
-
-def _monitor(material: Material) -> str:
-    return next(
-        (str(row.experiment.get("monitor", "accuracy")) for row in material.rows if row.stage == "tune"), "accuracy"
-    )

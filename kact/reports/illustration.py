@@ -62,6 +62,6 @@ def told(values: Iterable[tuple[str, str]]) -> str:
     return ", ".join(shown[:_MOST_TOLD]) + more
 
 
-def axis(found: Findings, split: str = "test") -> str:
+def axis(found: Findings) -> str:
     """Return the label of an axis of the compared score, with its unit."""
-    return found.unit.header(f"{split} {field(found.material.score)}")
+    return found.unit.header(f"test {field(found.material.score)}")

@@ -23,6 +23,7 @@ from kact.reports.illustration import Illustration, axis, told
 from kact.reports.material import Cell
 from kact.reports.numbers import field, in_words, listing, probability
 from kact.reports.tables import published_number
+from kact.wording import counted
 
 MOST_BARS = 40
 _LEAST_RANKED = 3
@@ -124,7 +125,7 @@ def loss_scatter(found: Findings) -> list[Illustration]:
 
 
 def confusion(found: Findings) -> list[Illustration]:
-    """Draw the confusion matrix of the cell with the best mean, its runs added up."""
+    """Draw the confusion matrix of the cell with the best mean, its runs that know the same classes added up."""
     from kact import plots
 
     best = found.best_cell
@@ -132,15 +133,17 @@ def confusion(found: Findings) -> list[Illustration]:
     scores = [one for one in scores if "confusion" in one]
     if best is None or not scores:
         return []
-    counts = np.sum([one["confusion"] for one in scores], axis=0)
     labels = list(scores[0]["per_class"])
+    alike = [one for one in scores if list(one["per_class"]) == labels]  # data of one's own may have changed
+    counts = np.sum([one["confusion"] for one in alike], axis=0)
     wrong = counts - np.diag(np.diag(counts))
     name = best.title
     alt = f"Confusion matrix of {name}: {np.trace(counts):,} of {counts.sum():,} right"
     if wrong.any():
         true, taken = np.unravel_index(int(wrong.argmax()), wrong.shape)
         alt += f"; most often wrong is {labels[true]} taken for {labels[taken]} ({wrong.max():,} times)"
-    caption = f"Test classes of {name}, of the best mean, {len(scores)} runs added up: counts in the cells."
+    left = f" {counted(len(scores) - len(alike), 'run')} of other classes left out." if len(alike) < len(scores) else ""
+    caption = f"Test classes of {name}, of the best mean, {len(alike)} runs added up: counts in the cells.{left}"
     figure = plots.confusion_matrix(counts, labels, title="")
     return [Illustration("confusion", "What is taken for what", caption, f"{alt}.", figure)]
 

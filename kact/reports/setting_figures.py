@@ -16,9 +16,10 @@ import numpy as np
 
 from kact import stats
 from kact.plots.scores import PlottedMean
+from kact.reports.choices import monitor
 from kact.reports.findings import Findings
 from kact.reports.illustration import Illustration, axis, told
-from kact.reports.numbers import field, in_words, key, numeric
+from kact.reports.numbers import Unit, field, in_words, key, numeric
 from kact.reports.score_figures import estimate
 from kact.studies.row import ResultRow
 from kact.studies.tune import steady_scores
@@ -103,11 +104,11 @@ def sensitivity(found: Findings, setting: str) -> list[Illustration]:
 
 
 def tuning(found: Findings) -> list[Illustration]:
-    """Draw the validation score of each candidate, a line a compared value; what was chosen is ringed."""
+    """Draw each candidate's validation score that chose, a line a compared value; what was chosen is ringed."""
     from kact import plots
 
-    material = found.material
-    drawn = []
+    material, score = found.material, monitor(found.material)
+    unit, drawn = Unit.of(score), []
     for setting in [name for name, values in material.tuned.items() if numeric(values) and len(values) > 1]:
         runs: dict[str, dict[float, list[ResultRow]]] = {}
         chosen: dict[str, float] = {}
@@ -121,13 +122,13 @@ def tuning(found: Findings) -> list[Illustration]:
             if settings:
                 chosen[line] = float(settings[setting])
         lines = {
-            name: {value: one for value, rows in by_value.items() if (one := _validated(found, rows)) is not None}
+            name: {value: one for value, rows in by_value.items() if (one := _validated(rows, score)) is not None}
             for name, by_value in list(runs.items())
         }
         lines = {name: line for name, line in lines.items() if line}
         if not lines:
             continue
-        y, order = axis(found, "validation"), material.names
+        y, order = unit.header(f"validation {field(score)}"), material.names
         figure = plots.sensitivity(lines, x=field(setting), y=y, chosen=chosen, order=order)
         alt = f"Validation score over the {field(setting)}. Chosen: {told((n, f'{v:g}') for n, v in chosen.items())}."
         caption = (
@@ -145,9 +146,9 @@ def _rest(found: Findings, values: dict[str, Any], setting: str) -> str:
     return ", ".join(parts)
 
 
-def _validated(found: Findings, rows: Sequence[ResultRow]) -> PlottedMean | None:
-    scores = [steady_scores(row).get(found.material.score) for row in rows]
-    kept = [found.unit.scale * one for one in scores if one is not None]
+def _validated(rows: Sequence[ResultRow], score: str) -> PlottedMean | None:
+    scores = [steady_scores(row).get(score) for row in rows]
+    kept = [Unit.of(score).scale * one for one in scores if one is not None]
     one = stats.mean_interval(kept)
     low, high = one.interval or (math.nan, math.nan)
     return PlottedMean(one.estimate, low, high, tuple(kept)) if kept else None

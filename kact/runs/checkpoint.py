@@ -90,7 +90,7 @@ class Checkpoint:
             raise KactError(
                 f"Cannot read the checkpoint '{path}': {error.strerror}.",
                 "Mend that, or delete it to train this run from its beginning.",
-            ) from None
+            ) from error
         content, digest = whole[:-_DIGEST_BYTES], whole[-_DIGEST_BYTES:]
         if hashlib.sha256(content).digest() != digest:
             raise _damaged_checkpoint(path)
@@ -98,7 +98,11 @@ class Checkpoint:
             with np.load(io.BytesIO(content), allow_pickle=False) as stored:
                 arrays = {name: stored[name] for name in stored.files}
             facts = json.loads(arrays.pop("facts").tobytes())
-        except (*DAMAGED_ARRAYS, RecursionError, MemoryError) as error:
+        except MemoryError as error:  # of a small machine, or of a length that was made up: nobody can tell
+            raise KactError(
+                f"The checkpoint '{path}' needs more memory than there is.", without_checkpoint(path)
+            ) from error
+        except (*DAMAGED_ARRAYS, RecursionError) as error:
             raise _damaged_checkpoint(path) from error
         if fault(facts, _FACTS) or set(facts) - {one.name for one in dataclasses.fields(cls)}:
             raise _damaged_checkpoint(path)
@@ -112,7 +116,7 @@ class Checkpoint:
 
 
 def _damaged_checkpoint(path: Path) -> KactError:
-    return KactError(f"The checkpoint '{path}' is damaged.", without_checkpoint(path))
+    return KactError(f"The checkpoint '{path}' is damaged.", without_checkpoint(path), kind="damaged")
 
 
 def without_checkpoint(path: Path) -> str:

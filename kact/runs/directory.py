@@ -7,7 +7,7 @@ when it is done.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -75,7 +75,9 @@ class Run:
         try:
             return read_rows(file)
         except ValueError as error:
-            raise KactError(f"'{file}' is damaged: {error}.", _ANEW) from None
+            if isinstance(error.__cause__, OSError):
+                raise _unreadable(file, error.__cause__) from error.__cause__
+            raise KactError(f"'{file}' is damaged: {error}.", _ANEW, kind="damaged") from None
 
     @property
     def diverged(self) -> bool:
@@ -182,6 +184,7 @@ def checked(folder: Path, metrics: Mapping[str, Any], name: str) -> Path:
         raise KactError(
             f"'{file}' is missing or damaged: it is not the file that the run wrote.",
             _ANEW,
+            kind="damaged",
         )
     return file
 
@@ -224,26 +227,43 @@ class RunDirectory:
         return (self.path / "metrics.json").is_file() and (self.path / "experiment.toml").is_file()
 
     def drop_damaged(self) -> None:
-        """Delete what is damaged, so that whoever makes many runs unattended makes it again."""
-        for name, read in (
-            ("metrics.json", lambda _: Run.load(self.path).check_files()),
-            ("experiment.toml", Experiment.load),
-            ("checkpoint.npz", Checkpoint.load),
-        ):
-            file = self.path / name
-            if file.is_file():
-                try:
-                    read(file)
-                except KactError:
-                    with explained(file):
-                        file.unlink()
+        """Delete what is damaged, so that whoever makes many runs unattended makes it again.
+
+        Raises:
+            KactError: if a file cannot be read, or code of one's own cannot be imported: it may well be sound.
+            OSError: likewise.
+        """
+        if self.finished:
+            self._drop_if_damaged("metrics.json", lambda _: Run.load(self.path).check_files())
+        self._drop_if_damaged("experiment.toml", Experiment.load)
+        self._drop_if_damaged("checkpoint.npz", Checkpoint.load)
+
+    def _drop_if_damaged(self, name: str, read: Callable[[Path], object]) -> None:
+        file = self.path / name
+        if not file.is_file():
+            return
+        try:
+            read(file)
+        except KactError as error:
+            if error.kind != "damaged":
+                raise
+            with explained(file):
+                file.unlink()
 
     @property
     def whole(self) -> bool:
-        """Whether it holds a finished run, all of whose files are as the run left them."""
+        """Whether it holds a finished run, all of whose files are as the run left them.
+
+        Raises:
+            KactError, OSError: if a file cannot be read, or its code imported: nobody knows then.
+        """
+        if not self.finished:
+            return False
         try:
             Run.load(self.path).check_files()
-        except KactError:
+        except KactError as error:
+            if error.kind != "damaged":
+                raise
             return False
         return True
 
@@ -301,7 +321,15 @@ def no_run(path: Path) -> KactError:
 def _read_metrics(path: Path) -> dict[str, Any]:
     try:
         return read_json(path)
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    except (ValueError, RecursionError) as error:
         raise KactError(
-            f"'{path}' is damaged: {error}.", "Delete it and give the run's training command again: it is written anew."
+            f"'{path}' is damaged: {error}.",
+            "Delete it and give the run's training command again: it is written anew.",
+            kind="damaged",
         ) from None
+
+
+def _unreadable(path: Path, error: OSError) -> KactError:
+    return KactError(f"Cannot read '{path}': {error.strerror or error}.", "Mend that and give the same command again.")

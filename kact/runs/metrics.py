@@ -91,6 +91,7 @@ def check_metrics(metrics: Any, path: Path) -> None:
         raise KactError(
             f"'{path}' is not of a run that kact made: {wrong}.",
             "Delete it and give the run's training command again: it is written anew.",
+            kind="damaged",
         )
 
 

@@ -7,6 +7,8 @@ import glob
 import hashlib
 import logging
 import os
+import re
+import socket
 import tokenize
 import zipfile
 import zlib
@@ -22,6 +24,7 @@ DAMAGED_ARRAYS = (
 )  # fmt: skip
 _SILENT_SECONDS = 10.0  # that somebody waits without being told for what
 _LOOKED_SECONDS = 1.0  # in which whoever only looks whether a lock is free lets go of it again
+_LONGEST_MACHINE = 40  # characters of its name in a file's
 _log = logging.getLogger("kact")
 
 
@@ -29,8 +32,8 @@ _log = logging.getLogger("kact")
 def atomic(path: Path) -> Iterator[Path]:
     """Give a temporary path to write to; when the block ends well, it takes the place of `path`, else it is removed.
 
-    The temporary name keeps the suffix, which some writers insist on, and has this process's number in it, so that two
-    that write the same file do not disturb each other.
+    The temporary name keeps the suffix, which some writers insist on, and has this machine's name and this process's
+    number in it, so that two that write the same file do not disturb each other.
 
     Raises:
         KactError: if the disk is full or the place cannot be written.
@@ -43,7 +46,7 @@ def atomic(path: Path) -> Iterator[Path]:
         >>> target.read_text()
         'whole'
     """
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    temporary = path.with_name(f"{_beginning(path)}{os.getpid()}.part{path.suffix}")
     try:
         with explained(path):
             _sweep(path)
@@ -56,9 +59,15 @@ def atomic(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def _beginning(path: Path) -> str:
+    """Return how this machine's temporary names for a file begin: in a shared folder others have the same numbers."""
+    machine = re.sub(r"\W+", "-", socket.gethostname())[:_LONGEST_MACHINE]
+    return f".{path.stem}.{machine}."
+
+
 def _sweep(path: Path) -> None:
-    """Remove what processes left that were killed while they wrote a file."""
-    for left in path.parent.glob(f".{glob.escape(path.stem)}.*.part{glob.escape(path.suffix)}"):
+    """Remove what processes of this machine left that were killed while they wrote a file."""
+    for left in path.parent.glob(f"{glob.escape(_beginning(path))}*.part{glob.escape(path.suffix)}"):
         number = left.name.removesuffix(f".part{path.suffix}").rpartition(".")[2]
         if number.isdigit() and not _lives(int(number)):
             left.unlink(missing_ok=True)

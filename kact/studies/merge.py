@@ -17,7 +17,8 @@ from kact.studies.directory import StudyDirectory, definition
 def merge_studies(out: Path, parts: Sequence[Path]) -> int:
     """Copy the rows and run directories of several parts of one study into `out`.
 
-    A run that is there already stays, unless it failed. Killed at any moment, the same call goes on.
+    A run that is there already stays, unless it failed, and so do the seeds of a study that is there. Killed at any
+    moment, the same call goes on.
 
     Args:
         out: the directory of the whole study; made if there is none.
@@ -27,7 +28,8 @@ def merge_studies(out: Path, parts: Sequence[Path]) -> int:
         How many rows came to `out`.
 
     Raises:
-        KactError: if a part is none, one of another study, data or code, or something cannot be read or written.
+        KactError: if a part is none, or it or `out` is of another study, data or code, or something cannot be read or
+            written.
     """
     if not parts:
         raise KactError("There is nothing to merge.", "Give the directories of the parts.")
@@ -41,9 +43,11 @@ def merge_studies(out: Path, parts: Sequence[Path]) -> int:
             )
         if source.is_running():
             raise KactError(f"The study in '{source.path}' is running.", "Wait for it, or stop it: kact study stop")
-    _check_alike(sources)
-    seeds = tuple(dict.fromkeys(seed for study in studies for seed in study.seeds))
     target, added = StudyDirectory(out), 0
+    begun = [target] if (out / "study.toml").is_file() and target.table.rows() else []
+    _check_alike([*begun, *sources])
+    whole = [*(one.study() for one in begun), *studies]
+    seeds = tuple(dict.fromkeys(seed for study in whole for seed in study.seeds))
     with target.opened(studies[0].replace(seeds=seeds)):
         for source in sources:
             there = target.table.statuses()

@@ -64,11 +64,18 @@ def list_classes(folder: Path, wanted: Callable[[Path], bool] = lambda file: Tru
 
 
 def fingerprint(root: Path, files: Iterable[Path], options: Mapping[str, Any]) -> str:
-    """Return a digest of names, sizes, times of change and options: other files or another size are other data."""
+    """Return a digest of names, sizes, times of change and options: other files or another size are other data.
+
+    Of a file that cannot be looked at, such as a link to nowhere, the name counts: `decode` says what is wrong with it.
+    """
     digest = hashlib.sha256(repr(sorted(options.items())).encode())
     for file in files:
-        about = file.stat()
-        digest.update(f"{file.relative_to(root).as_posix()}\0{about.st_size}\0{about.st_mtime_ns}\n".encode())
+        try:
+            about = file.stat()
+            facts = f"{about.st_size}\0{about.st_mtime_ns}"
+        except OSError:
+            facts = ""
+        digest.update(f"{file.relative_to(root).as_posix()}\0{facts}\n".encode())
     return digest.hexdigest()
 
 

@@ -18,6 +18,7 @@ from kact.activations.layers import ActivationLayer
 from kact.diagnostics.feature_maps import layers_of
 from kact.experiment import Experiment
 from kact.models import MLP
+from kact.models.model import is_own
 
 if TYPE_CHECKING:
     import keras
@@ -44,7 +45,7 @@ def escapes(network: keras.Model, experiment: Experiment) -> Iterator[str]:
             if head
             else ""
         )
-    if type(experiment.model).__module__.startswith("kact."):
+    if not is_own(type(experiment.model)):
         return
     others = [f"{name} ({found})" for name, layer in layers.items() if (found := _own_activation(layer))]
     if others:
