@@ -1,4 +1,4 @@
-"""What in a network escapes its experiment: an activation with no place in it, others beside it, draws without a seed.
+"""What in a network escapes its experiment: an activation with no place in it or that mixes examples, others beside it.
 
 kact's own models are tested to have none of these; a model of one's own, or a head on a backbone, may.
 
@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from kact.activations.layers import ActivationLayer
+from kact.activations.own import mixes_examples
 from kact.diagnostics.feature_maps import layers_of
 from kact.experiment import Experiment
 from kact.models import MLP
@@ -44,6 +45,11 @@ def escapes(network: keras.Model, experiment: Experiment) -> Iterator[str]:
             " Its head has no hidden layer: give it one with --hidden-units, or name the backbone's own --model."
             if head
             else ""
+        )
+    if mixes_examples(experiment.activation):
+        yield (
+            f"The activation {experiment.activation!r} makes of an example something that depends on the other examples"
+            " of the batch: so do its scores, and a prediction for one alone is another."
         )
     if not is_own(type(experiment.model)):
         return

@@ -6,6 +6,7 @@ is taken up again goes on after its last one.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import math
 import time
@@ -284,21 +285,25 @@ class Training:
         Returns:
             The epoch's row of the history.
         """
-        checkpoint, experiment = self.checkpoint, self.experiment
-        epoch = len(checkpoint.history) + 1
+        before, experiment = self.checkpoint, self.experiment
+        epoch = len(before.history) + 1
         row = {"epoch": epoch, "learning_rate": rate, **_prefixed("train", trained), **self._validate()}
-        checkpoint.history.append(row)
-        checkpoint.step = {"kind": self.engine.name, "reason": self.engine.reason, **self.engine.facts}
-        checkpoint.epoch_seconds.append(seconds)
-        checkpoint.weights = [backend.to_numpy(variable) for variable in self.model.variables]
-        checkpoint.optimizer = [backend.to_numpy(variable) for variable in self._optimizer.variables]
-        best = best_epoch(checkpoint.history, experiment.monitor)
-        if best == row["epoch"]:
-            checkpoint.best_weights = checkpoint.weights
-        checkpoint.best_epoch = best
+        history, weights = [*before.history, row], [backend.to_numpy(variable) for variable in self.model.variables]
+        best, test_curve = best_epoch(history, experiment.monitor), before.test_curve
         if experiment.test_curve:
             scores = loss_and_accuracy(*self.engine.outputs_of(self.data.test), experiment.loss)
-            checkpoint.test_curve.append({"epoch": row["epoch"], **_prefixed("test_curve", scores)})
+            test_curve = [*test_curve, {"epoch": epoch, **_prefixed("test_curve", scores)}]
+        self.checkpoint = dataclasses.replace(  # at once: somebody may interrupt, and it is saved all the same
+            before,
+            history=history,
+            step={"kind": self.engine.name, "reason": self.engine.reason, **self.engine.facts},
+            epoch_seconds=[*before.epoch_seconds, seconds],
+            weights=weights,
+            optimizer=[backend.to_numpy(variable) for variable in self._optimizer.variables],
+            best_weights=weights if best == epoch else before.best_weights,
+            best_epoch=best,
+            test_curve=test_curve,
+        )
         return row
 
     def save(self) -> None:
