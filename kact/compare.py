@@ -86,7 +86,8 @@ def main(arguments: list[str]) -> int:
         run = ["run", str(file), "--out", str(folder), "--device", device]
         run += [] if workers is None else ["--workers", str(workers)]
         try:
-            study_command.main(run)
+            if code := study_command.main(run):
+                return code
         except KeyboardInterrupt as stopped:
             told, _, by_study = str(stopped).rpartition("\n")
             raise KeyboardInterrupt(

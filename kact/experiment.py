@@ -64,7 +64,7 @@ class Experiment:
     optimizer: str = setting("adam", "e.g. sgd, nesterov or adam(beta_1=0.89)")
     learning_rate: float = setting(None, "step size; the optimizer's own default unless said", above=0)
     schedule: str = setting("constant", "learning rate over time, e.g. cosine(warmup_epochs=1) or one_cycle")
-    batch_size: int = setting(64, "examples a step", at_least=1)
+    batch_size: int = setting(64, "examples a step, or all where there are fewer", at_least=1)
     epochs: int = setting(20, "passes over the training set, at most", at_least=1)
     augment: tuple[str, ...] = setting((), "changes to training images, e.g. flip or shift(pixels=4)")
     validation_fraction: float = setting(

@@ -229,8 +229,14 @@ class Predictor:
         return [(self._named(row), truth) for row, truth in zip(rows, truths, strict=True)]
 
     def test_images(self, count: int) -> tuple[np.ndarray, list[str]]:
-        """Return the first test images, float32 `(n, height, width, channels)` in stored units, and their labels."""
+        """Return the first test images, float32 `(n, height, width, channels)` in stored units, and their labels.
+
+        Raises:
+            KactError: if the run's model tags words, or its data is missing or is not what it was trained on, of which
+                other images would be the test's now.
+        """
         self._expect_images()
+        self.run.check_data()
         split = load_task(self.run.experiment.task, data=self.run.experiment.data).test
         assert isinstance(split, Split)  # as the task's input is images
         stored, indices = split.take(np.arange(min(count, len(split))))

@@ -235,7 +235,6 @@ def test_help_names_every_setting_of_the_experiment_and_of_the_model(model, caps
         (["train", "--learning-rate", "-1"], ["learning_rate", "above 0", "-1"]),
         (["train", "--learning-rate", "nan"], ["learning_rate", "nan"]),
         (["train", "--epochs", "0"], ["epochs", "at least 1"]),
-        (["train", "--batch-size", "100000"], ["batch_size", "at most"]),
         (["train", "--task", "digits", "--model", "lenet"], ["conv2", "5x5", "2x2"]),
         (["train", "--task", "digits", "--model", "window_tagger"], ["model", "digits", "strided_cnn"]),
         (["train", "--learning-rat", "0.1"], ["--learning-rat", "Did you mean --learning-rate?"]),

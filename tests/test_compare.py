@@ -80,6 +80,15 @@ def test_it_runs_reports_and_goes_on(tmp_path, capsys, monkeypatch):
     assert len(StudyDirectory(folder).rows()) == 12
 
 
+def test_where_every_run_fails_that_is_the_end_and_no_report_is_made(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    of_few = "tests.own_activation:of_few"
+    assert command.main(["compare", of_few, f"{of_few}(by=2)", *LINE[3:], "--seeds", "1", "--workers", "1"]) == 1
+    said = capsys.readouterr().out
+    assert "6 failed" in said and "kact study status" in said and "kact report" not in said
+    assert not list(tmp_path.rglob("report.md"))
+
+
 def test_who_stops_it_is_told_the_same_line_again(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 

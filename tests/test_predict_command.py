@@ -72,3 +72,21 @@ def test_predict_takes_a_folder_of_images(trained, tmp_path, capsys):
     assert lines[0].startswith(str(tmp_path / "3" / "c.PNG"))  # alone it is not summed up
     assert len(lines) == 4 and lines[-1] in ("0 of 2 right", "2 of 2 right")
     assert predict(trained, tmp_path / "none") == 2 and "of a folder of images" in capsys.readouterr().err
+
+
+def test_a_score_on_what_a_run_learned_from_is_called_no_test(tmp_path, capsys):
+    from tests.image_sets import make_folder
+
+    photos = make_folder(tmp_path / "photos", {"red": 8, "blue": 8})
+    task = "image_folder(image_size=8)"
+    finished = run(Experiment(task=task, data=str(photos), model="mlp", epochs=1), out=tmp_path / "runs")
+    assert predict(finished.path, photos) == 0
+    *_, last = capsys.readouterr().out.splitlines()
+    assert last.startswith(f"This is no test: 16 of them lie in '{photos}'")
+    assert f"accuracy {finished.metrics['test']['accuracy']:.4f}" in last
+    elsewhere = make_folder(tmp_path / "more", {"red": 2, "blue": 2})
+    assert predict(finished.path, elsewhere) == 0 and "no test" not in capsys.readouterr().out
+    assert predict(finished.path, "--test", "2") == 0
+    (photos / "red" / "000.png").unlink()
+    assert predict(finished.path, "--test", "2") == 2
+    assert "changed since" in capsys.readouterr().err, "other images would be the test's"

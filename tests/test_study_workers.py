@@ -75,12 +75,12 @@ def test_a_worker_that_is_killed_is_replaced_and_its_run_begun_again(tmp_path):
 
 def test_after_a_run_that_failed_the_next_begins_in_another_process(tmp_path, capfd):
     pool = WorkerPool(1, tmp_path / "nowhere" / "log")  # which cannot be written
-    job = Job(next(small_study(tmp_path).experiments("compare"))[1].replace(batch_size=5000), str(tmp_path))
+    job = Job(next(small_study(tmp_path).experiments("compare"))[1].replace(train_examples=50_000), str(tmp_path))
     try:
         pool.submit(job)
         first = pool.process_ids
         (event,) = until_told(pool)
-        assert event.outcome.status == "failed" and "batch_size" in event.outcome.error
+        assert event.outcome.status == "failed" and "train_examples" in event.outcome.error
         assert pool.free == 1 and pool.process_ids == [] and all_dead(first)
     finally:
         pool.close()

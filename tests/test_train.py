@@ -247,10 +247,13 @@ def test_weights_that_break_in_the_very_last_step_are_a_run_that_diverged(tmp_pa
     assert run(once, out=tmp_path).metrics == finished.metrics
 
 
-def test_more_examples_a_batch_than_there_are(tmp_path):
-    with pytest.raises(KactError, match=r"batch_size.*at most.*300.*Got 301"):
-        run(SMALL.replace(batch_size=301), out=tmp_path)
-    assert not list(tmp_path.iterdir())
+def test_a_batch_of_more_examples_than_there_are_takes_all_of_them(tmp_path, caplog):
+    large, whole = (run(SMALL.replace(batch_size=size), out=tmp_path) for size in (301, 300))
+    assert large.history == whole.history and large.metrics["test"] == whole.metrics["test"]
+    assert [record.getMessage() for record in caplog.records if "one step" in record.getMessage()] == [
+        "An epoch is one step: batches of 301 take all of the 300 training examples. A smaller --batch-size learns more"
+        " in as many epochs."
+    ]
 
 
 def row(epoch, accuracy, loss=1.0, train_loss=1.0):

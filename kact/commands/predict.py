@@ -12,6 +12,7 @@ from kact.flags import Flag, call
 
 if TYPE_CHECKING:
     from kact.predict import Prediction, TaggedToken
+    from kact.runs import Run
 
 
 def main(arguments: list[str]) -> int:
@@ -64,6 +65,8 @@ def main(arguments: list[str]) -> int:
         known = [found.label == truth for _, found, truth in told if truth is not None]
         if len(known) > 1 and not json_:
             print(f"{sum(known):,} of {len(known):,} right")
+            if own := _of_own_data(files, predictor.run):
+                print(own)
         return 0
 
     return call(predict, arguments, "kact predict")
@@ -95,6 +98,22 @@ def _class_of(file: str, given: Sequence[str], labels: Sequence[str]) -> str | N
     """Return the label that a file's folder is called by, in a given folder of classes; None where it is none."""
     name = Path(file).parent.name
     return name if name in labels and file not in given else None
+
+
+def _of_own_data(files: Sequence[str], run: "Run") -> str:
+    """Return a warning where images are of the data that a run learned from; "" where none is, or of its test alone."""
+    root = Path(run.experiment.data or "").resolve()
+    if run.experiment.data is None or not root.is_dir():
+        return ""
+    below = [
+        Path(file).resolve().relative_to(root).parts for file in files if Path(file).resolve().is_relative_to(root)
+    ]
+    learned = [parts for parts in below if parts[0].lower() != "test"]
+    if not learned:
+        return ""
+    scores = run.metrics["test"]
+    score = f" On its test images it has accuracy {scores['accuracy']:.4f}: --test 5 shows some." if scores else ""
+    return f"This is no test: {len(learned):,} of them lie in '{root}', which the run learned from.{score}"
 
 
 def _print_labels(image: str, found: "Prediction", top: int, as_json: bool, truth: str | None = None) -> None:

@@ -49,6 +49,8 @@ def in_a_line(material: Material) -> str:
     if len(material.tuned) != 1 or material.within or len(groups) > _MOST_TOLD:
         return ""
     (name,) = material.tuned
+    if len(material.tuned[name]) == 1:
+        return f"One {field(name)} for all, {in_words(material.tuned[name][0])}: there was nothing to choose from."
     told = []
     for group, values in groups.items():
         chosen = material.chosen.get(group)

@@ -105,7 +105,10 @@ def _run(arguments: list[str]) -> int:
         yes: Annotated[bool, Flag(f"do not ask before more than {_CONFIRM_ABOVE:,} runs")] = False,
         quiet: Annotated[bool, Flag("print the last line only")] = False,
     ) -> int:
-        """Run a study, or whatever of it is missing. Ctrl-C stops it; the same command goes on."""
+        """Run a study, or whatever of it is missing. Ctrl-C stops it; the same command goes on.
+
+        Where every run failed, the exit code is 1.
+        """
         from kact.studies.console import StudyConsole
         from kact.studies.runner import StudyRunner, total_runs
         from kact.studies.shard import Shard
@@ -135,7 +138,7 @@ def _run(arguments: list[str]) -> int:
                 console.close()
                 pool.close()
         print(_ending(directory, study))
-        return 0
+        return int(all(row.status == "failed" for row in directory.rows()))
 
     return call(run, arguments, "kact study run")
 
@@ -261,7 +264,8 @@ def _ending(directory: StudyDirectory, study: Study) -> str:
     count = Counter(row.status for row in directory.rows())
     said = ", ".join(f"{count[one]} {one}" for one in STATUSES if count[one])
     failed = f"\nsee  kact study status {directory.path}" if count["failed"] else ""
-    return f"{study.title or study.name}: {said}.{failed}\nnext kact report {directory.path}"
+    following = f"\nnext kact report {directory.path}" if said != f"{count['failed']} failed" else ""
+    return f"{study.title or study.name}: {said}.{failed}{following}"
 
 
 _COMMANDS: dict[str, Callable[[list[str]], int]] = {

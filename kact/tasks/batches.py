@@ -18,7 +18,7 @@ class EpochBatches(keras.utils.PyDataset):
 
     Args:
         split: the training examples.
-        batch_size: examples a batch; the last one holds what is left.
+        batch_size: examples a batch, all where there are fewer; the last one holds what is left.
         augmentations: canonical augmentation specs.
         seed, epoch: what order and changes depend on; nothing else does.
     """
@@ -28,7 +28,7 @@ class EpochBatches(keras.utils.PyDataset):
         self.split = split
         self.seed = seed
         self.epoch = epoch
-        self.batch_size = batch_size
+        self.batch_size = min(batch_size, len(split))
         self.order = backend.stream(seed, "shuffle", epoch).permutation(len(split))
         generator = backend.stream(seed, "augmentation", epoch)
         self.drawn = augmentation.draw(augmentations, len(split), split.inputs.shape[1:], generator)

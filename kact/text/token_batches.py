@@ -19,7 +19,7 @@ class TokenBatches(keras.utils.PyDataset):
     Args:
         split: the training sentences.
         classes: number of tags.
-        batch_size: sentences a batch; the last one holds what is left.
+        batch_size: sentences a batch, all where there are fewer; the last one holds what is left.
         word_dropout, cluster_dropout: how much is hidden, as for `EncodedSplit.dropped`.
         seed, epoch: what order and hiding depend on; nothing else does.
     """
@@ -37,7 +37,7 @@ class TokenBatches(keras.utils.PyDataset):
         super().__init__()
         self.split = split.dropped(backend.stream(seed, "word dropout", epoch), word_dropout, cluster_dropout)
         self.classes = classes
-        self.batch_size = batch_size
+        self.batch_size = min(batch_size, len(split))
         self.seed = seed
         self.epoch = epoch
         self.order = backend.stream(seed, "shuffle", epoch).permutation(len(split))

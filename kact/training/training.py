@@ -69,11 +69,11 @@ class Training:
 
         data = load_arrays_of(experiment) if data is None else data
         if experiment.batch_size > len(data.train):
-            raise KactError.parameter(
-                "batch_size",
+            _log.warning(
+                "An epoch is one step: batches of %d take all of the %d training examples. A smaller --batch-size"
+                " learns more in as many epochs.",
                 experiment.batch_size,
-                f"at most the number of training examples, {len(data.train)}",
-                next_step="Give a smaller --batch-size, or more examples.",
+                len(data.train),
             )
         own_code = OwnCode.now(experiment, data.task.input_shape)
         model, backbone_sha256 = build_network(experiment, data)
@@ -148,7 +148,7 @@ class Training:
         """Train epoch after epoch until a stopping rule holds, with a checkpoint after each."""
         experiment, done = self.experiment, len(self.checkpoint.history)
         if stopped_by(experiment, self.checkpoint) is None:
-            self.engine.prepare(self.data.train, experiment.batch_size)
+            self.engine.prepare(self.data.train, min(experiment.batch_size, len(self.data.train)))
         if progress is not None:
             reason = self.engine.reason
             where = self.device if reason is None else f"{self.device} (with stock Keras: {reason})"
