@@ -7,6 +7,7 @@ import pytest
 from kact.reports.findings import findings
 from kact.reports.page import compose, escaped, markdown
 from kact.reports.sources import gather
+from kact.studies.directory import StudyDirectory
 from kact.studies.study_file import load_study, study_names
 
 RESULTS = Path(__file__).parents[1] / "docs/results"
@@ -29,6 +30,8 @@ def test_the_page_of_a_quick_form_says_what_was_run_and_what_it_cost(name):
 def test_the_page_of_a_full_study_is_of_the_rows_that_are_kept_beside_it(name):
     page = (RESULTS / f"studies/{name}.md").read_text(encoding="utf-8")
     content = compose(findings(gather([str(RESULTS / "studies/rows" / name)])))
+    kept, bundled = StudyDirectory(RESULTS / "studies/rows" / name).study(), load_study(name)
+    assert (kept.seeds, list(kept.cells())) == (bundled.seeds, list(bundled.cells())), "its command runs something else"
     found = markdown(content)
     verdict, _, *more = content.answer
     answered = escaped(" ".join([verdict, *more]))

@@ -125,7 +125,7 @@ def _verdicts(found: Findings, told: list[Place]) -> str:
     """Say of several tables which is best how often, and how many comparisons found anything."""
     apart, total = sum(one.detected for one in found.comparisons), len(found.comparisons)
     clear = sum(bool(place.against_best) and all(one.detected for one in place.against_best) for place in told)
-    often = f"{clear} of {len(told)} times it can" if clear else "in none of them can it"
+    often = f"in {clear} of the {len(told)} the best can" if clear else "in none of them can the best"
     many = f"{apart} of {counted(total, 'comparison')}" if apart else f"none of {counted(total, 'comparison')}"
     shows = "shows" if apart < 2 else "show"
     return (

@@ -96,7 +96,8 @@ def scores(found: Findings) -> Table:
     note = (
         f"Mean over seeds of the score on test, of {material.kept}; sd between seeds (n − 1); interval of the mean:"
         " Student's t, cut where no score can be. n counts runs with a score; a run that diverged counts where it had"
-        " kept weights before. Training: median over the runs that came to their end."
+        " kept weights before. Training: median over the runs that came to their end; of runs made at other times, or"
+        " beside other work, it tells nothing."
     )
     title = f"Test {field(material.score)} and what else was measured"
     return Table(title, columns, tuple(rows), len(material.factors), note)
