@@ -204,7 +204,7 @@ def test_cells_of_a_grid_are_compared_within_their_place():
         row for size in (16, 64) for row in made_rows({"relu": 0.6, "elu": 0.6}, cell={"batch_size": size}, seeds=2)
     ]
     told = answer(findings(material(alike, factors={"batch_size": (16, 64), "activation": ("relu", "elu")})))[0]
-    assert "in none of them can it be told from all others, and none of 2 comparisons in all shows a" in told
+    assert "in none of them can the best be told from all others, and none of 2 comparisons in all shows a" in told
 
 
 def test_tasks_are_put_together_and_ranked():
