@@ -262,6 +262,12 @@ def test_runs_that_diverged_are_counted_while_a_study_runs(tmp_path, capsys):
     assert "seed 0: validation accuracy" in printed
 
 
+def test_a_shard_without_a_run_is_no_failure(tmp_path):
+    small_study(tmp_path, seeds=1, activations=("relu",))
+    line = ["study", "run", str(tmp_path / "small.toml"), "--shard", "9/9", "--out", str(tmp_path / "out")]
+    assert command.main([*line, "--workers", "1"]) == 0
+
+
 def test_only_known_factors_can_be_tuned():
     with pytest.raises(KactError, match="learning_rte"):
         Study(base={"task": "digits"}, grid={"activation": ["relu"]}, tune=Tune({"learning_rte": [0.1]}))

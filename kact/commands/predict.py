@@ -105,10 +105,8 @@ def _of_own_data(files: Sequence[str], run: "Run") -> str:
     root = Path(run.experiment.data or "").resolve()
     if run.experiment.data is None or not root.is_dir():
         return ""
-    below = [
-        Path(file).resolve().relative_to(root).parts for file in files if Path(file).resolve().is_relative_to(root)
-    ]
-    learned = [parts for parts in below if parts[0].lower() != "test"]
+    below = [path.relative_to(root) for path in (Path(file).resolve() for file in files) if path.is_relative_to(root)]
+    learned = [path for path in below if path.parts[0].lower() != "test"]
     if not learned:
         return ""
     scores = run.metrics["test"]

@@ -137,8 +137,9 @@ def _run(arguments: list[str]) -> int:
             finally:
                 console.close()
                 pool.close()
-        print(_ending(directory, study))
-        return int(all(row.status == "failed" for row in directory.rows()))
+        count = Counter(row.status for row in directory.rows())
+        print(_ending(directory, study, count))
+        return int(_all_failed(count))
 
     return call(run, arguments, "kact study run")
 
@@ -260,11 +261,14 @@ def _found(name: str) -> StudyDirectory:
     )
 
 
-def _ending(directory: StudyDirectory, study: Study) -> str:
-    count = Counter(row.status for row in directory.rows())
+def _all_failed(count: Counter[str]) -> bool:
+    return set(count) == {"failed"}  # a shard may have no run at all
+
+
+def _ending(directory: StudyDirectory, study: Study, count: Counter[str]) -> str:
     said = ", ".join(f"{count[one]} {one}" for one in STATUSES if count[one])
     failed = f"\nsee  kact study status {directory.path}" if count["failed"] else ""
-    following = f"\nnext kact report {directory.path}" if said != f"{count['failed']} failed" else ""
+    following = f"\nnext kact report {directory.path}" if not _all_failed(count) else ""
     return f"{study.title or study.name}: {said}.{failed}{following}"
 
 
