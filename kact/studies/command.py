@@ -37,6 +37,7 @@ commands:
 """
 
 _CONFIRM_ABOVE = 10_000  # runs
+_ONLY = "these cells, such as activation=relu activation=elu"
 
 
 def main(arguments: list[str]) -> int:
@@ -66,15 +67,21 @@ def _show(arguments: list[str]) -> int:
     def show(
         name: Annotated[str, Flag("a bundled study, or a TOML file", "NAME", positional=True)],
         quick: Annotated[bool, Flag("its quick form")] = False,
+        only: Annotated[tuple[str, ...], Flag(_ONLY, "FACTOR=VALUE ...")] = (),
         probe: Annotated[bool, Flag("train no few steps of each network, by which time and disk are estimated")] = True,
         workers: Annotated[int | None, Flag("to estimate for; as many as CPU cores unless said")] = None,
     ) -> int:
         """Show what a study is, how many runs it has, and what it will cost."""
+        from kact.studies.selection import Selection
         from kact.studies.show import describe, estimate_in_words
         from kact.studies.study_file import load_study
+        from kact.wording import counted
 
         study = load_study(name, quick)
+        selection = Selection.parse(study, only)
         print(describe(study))
+        if only:
+            print(f"of these {' '.join(only)}: {counted(selection.run_count(study), 'run')}")
         if probe:
             from kact.processes import one_thread
             from kact.startup import spare_tensorflow
@@ -82,7 +89,7 @@ def _show(arguments: list[str]) -> int:
 
             with one_thread():  # as a worker trains
                 spare_tensorflow()
-                print(estimate_in_words(estimate(study), _workers(workers)))
+                print(estimate_in_words(estimate(study, selection), _workers(workers)))
         return 0
 
     return call(show, arguments, "kact study show")
@@ -95,6 +102,7 @@ def _run(arguments: list[str]) -> int:
         out: Annotated[str | None, Flag("runs/NAME unless said; quick: runs/NAME-quick", "DIR")] = None,
         seeds: Annotated[int | None, Flag("compare with so many seeds, from 0")] = None,
         workers: Annotated[int | None, Flag("processes; as many as CPU cores unless said")] = None,
+        only: Annotated[tuple[str, ...], Flag(_ONLY, "FACTOR=VALUE ...")] = (),
         shard: Annotated[str, Flag("run one part of all, such as 2/5", "N/COUNT")] = "1/1",
         cluster: Annotated[str | None, Flag("run on this Ray cluster; the directory must be shared", "ADDRESS")] = None,
         device: Annotated[str, Flag("auto, cpu or cuda")] = "auto",
@@ -110,7 +118,8 @@ def _run(arguments: list[str]) -> int:
         Where every run failed, the exit code is 1.
         """
         from kact.studies.console import StudyConsole
-        from kact.studies.runner import StudyRunner, total_runs
+        from kact.studies.runner import StudyRunner
+        from kact.studies.selection import Selection
         from kact.studies.shard import Shard
         from kact.studies.show import few_seeds
         from kact.studies.study_file import load_study
@@ -119,10 +128,11 @@ def _run(arguments: list[str]) -> int:
         study, part = load_study(name, quick), Shard.parse(shard)
         if seeds is not None:
             study = study.replace(seeds=seeds)
+        selection = Selection.parse(study, only)
         choose(device, backend.DEVICES, {}, "device")
         if track is not None:
             check_tracker(track)
-        _confirm(total_runs(study, part), yes)
+        _confirm(-(-selection.run_count(study) // part.count), yes)
         directory = StudyDirectory(Path(out) if out is not None else _default_directory(study))
         if not (quiet or study.quick) and (few := few_seeds(study)):
             print(few)
@@ -130,7 +140,7 @@ def _run(arguments: list[str]) -> int:
         with directory.opened(study):
             pool = _pool(cluster, _workers(workers), device, directory)
             try:
-                StudyRunner(study, directory, pool, console, part, device, track, retry_failed).run()
+                StudyRunner(study, directory, pool, console, part, selection, device, track, retry_failed).run()
             except KeyboardInterrupt:
                 command = shlex.join(["kact", "study", "run", *arguments])
                 raise KeyboardInterrupt(f"Stopped; {console.finished()} are safe. Go on with:\n  {command}") from None

@@ -17,6 +17,7 @@ from typing import Any
 
 from kact.experiment import Experiment
 from kact.studies.row import STAGES
+from kact.studies.selection import Selection
 from kact.studies.study import Study
 
 _STEPS = 32
@@ -49,10 +50,14 @@ class _Cost:
     bytes: int
 
 
-def estimate(study: Study) -> StudyCost:
+def estimate(study: Study, selection: Selection | None = None) -> StudyCost:
     """Train a few steps of each distinct network of a study, and return what all its runs will cost.
 
     Runs that differ only in activation, learning rate and the like count as one network.
+
+    Args:
+        study: what is to be run.
+        selection: the cells that are; all unless given.
 
     Raises:
         KactError: if the data is missing.
@@ -62,7 +67,8 @@ def estimate(study: Study) -> StudyCost:
     sizes: dict[tuple[Any, ...], tuple[int, int, int]] = {}
     seconds, startup, size = 0.0, 0.0, 0
     for stage, seeds in _stages(study):
-        for _, experiment in islice(study.experiments(stage), study.run_count(stage) // seeds):
+        first = islice(study.experiments(stage), study.run_count(stage) // seeds)
+        for _, experiment in (selection or Selection()).of(study, stage, first):
             alike = tuple(getattr(experiment, one.name) for one in fields(experiment) if one.name not in _ALIKE)
             if alike not in costs:
                 split_sizes = _split_sizes(experiment, sizes)

@@ -20,6 +20,7 @@ from kact.settings import frozen
 from kact.studies.directory import StudyDirectory
 from kact.studies.job import Job, Outcome
 from kact.studies.row import STAGES, ResultRow
+from kact.studies.selection import Selection
 from kact.studies.shard import Shard
 from kact.studies.study import Study
 from kact.studies.tune import choose_settings
@@ -69,6 +70,7 @@ class StudyRunner:
         pool: who trains.
         watcher: told of everything.
         shard: which part of the runs is this machine's.
+        selection: which cells are run at all.
         device: where workers train.
         track: a tracker of `kact.training.tracking` that logs every run too, if there is one.
         retry_failed: try runs again that were recorded as failed.
@@ -84,6 +86,7 @@ class StudyRunner:
     pool: Pool
     watcher: Watcher
     shard: Shard = field(default_factory=Shard)
+    selection: Selection = field(default_factory=Selection)
     device: str = "auto"
     track: str | None = None
     retry_failed: bool = False
@@ -114,10 +117,8 @@ class StudyRunner:
 
     def _tasks(self, stage: str, chosen: Mapping[Any, Any]) -> list[_Task]:
         """Return this shard's runs of a stage, shorter ones first where longer ones go on from them."""
-        tasks = [
-            _Task((stage, experiment.hash, experiment.seed), cell, experiment)
-            for cell, experiment in self.study.experiments(stage, chosen)
-        ]
+        wanted = self.selection.of(self.study, stage, self.study.experiments(stage, chosen))
+        tasks = [_Task((stage, experiment.hash, experiment.seed), cell, experiment) for cell, experiment in wanted]
         if self.study.continue_epochs:
             tasks.sort(key=lambda task: task.experiment.epochs)
             longest: dict[Experiment, _Task] = {}
@@ -242,14 +243,3 @@ def _next_ready(waiting: deque[_Task], undone: set[Key]) -> _Task | None:
             waiting.remove(task)
             return task
     return None
-
-
-def total_runs(study: Study, shard: Shard) -> int:
-    """Return how many runs a study has, or a shard of it at most.
-
-    Example:
-        >>> total_runs(Study(grid={"activation": ["relu", "elu"]}, seeds=3), Shard())
-        6
-    """
-    whole = sum(study.run_count(stage) for stage in STAGES)
-    return -(-whole // shard.count)
