@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from kact import activations, backend, stats
-from kact.command_line import read_config
 from kact.errors import KactError
-from kact.experiment import Experiment
-from kact.flags import Flag, call
+from kact.experiment import Experiment, default_model
+from kact.experiment_flags import read_experiment
+from kact.flags import Flag, of_function
 from kact.reports import command as report_command
 from kact.spec import choose
 from kact.storage.files import atomic, explained
@@ -31,6 +31,7 @@ from kact.studies.tune import FIRST_SEED, Tune, seeds_of
 from kact.tasks import get_record
 
 _AROUND = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)  # times the optimizer's own learning rate
+_COMPARED = ("activation", "learning_rate", "seed")  # each run has its own
 _ABOUT = """Compare activations in one network: each gets the learning rate that is best for it on validation, then all
 are run with as many seeds as a difference takes to be seen. It is a study, kept as a TOML file to change or to go on
 with; what was run before is not run again.
@@ -38,64 +39,73 @@ with; what was run before is not run again.
   kact compare relu mish tanh
   kact compare relu gelu bump:bump --task image_folder --data photos --epochs 10
   kact compare relu elu --config mine.toml --learning-rates 0.01 0.03 0.1 --seeds 10
+
+Every other setting of a training is a flag too, the sizes of the chosen --model among them; add --model NAME before
+--help to see another's. --config FILE reads them from TOML or a recipe; flags win over it.
 """
 
 
 def main(arguments: list[str]) -> int:
     """Run `kact compare` and return its exit code."""
+    if any(word.partition("=")[0] == "--activation" for word in arguments):
+        raise KactError(
+            "There is no flag --activation here.", "Name what is compared by itself: kact compare relu mish"
+        )
+    experiment, wanted = read_experiment(arguments, "kact compare", _ABOUT, of_function(_compare), _COMPARED)
+    return _compare(experiment, shlex.join(["kact", "compare", *arguments]), **wanted)
 
-    def compare(
-        candidates: Annotated[
-            tuple[str, ...],
-            Flag("two or more, such as relu, 'elu(alpha=2)', bump:bump", "ACTIVATION ...", positional=True),
-        ],
-        task: Annotated[str | None, Flag("what is learned; digits unless said (`kact list tasks`)")] = None,
-        data: Annotated[str | None, Flag("file or folder of your own, for tasks that take one")] = None,
-        model: Annotated[str | None, Flag("network or preset; the task's own unless said")] = None,
-        epochs: Annotated[int | None, Flag("of each run")] = None,
-        train_examples: Annotated[int | None, Flag("train on so many examples only")] = None,
-        config: Annotated[str | None, Flag("any other setting: an experiment in TOML, or a recipe", "FILE")] = None,
-        learning_rates: Annotated[
-            tuple[float, ...], Flag("what each is given to choose from; six around the optimizer's own unless said")
-        ] = (),
-        tuning_seeds: Annotated[int, Flag("runs of each rate that it is chosen by; more where rates are near")] = 1,
-        seeds: Annotated[int | None, Flag("of each; as few as can show a difference unless said")] = None,
-        workers: Annotated[int | None, Flag("processes; as many as CPU cores unless said")] = None,
-        device: Annotated[str, Flag("auto, cpu or cuda")] = "auto",
-        out: Annotated[str, Flag("where the study goes", "FOLDER")] = "runs",
-    ) -> int:
-        choose(device, backend.DEVICES, {}, "device")
-        given = {} if config is None else read_config(config)
-        said = {"task": task, "data": data, "model": model, "epochs": epochs, "train_examples": train_examples}
-        given |= {name: value for name, value in said.items() if value is not None}
-        study = study_of(candidates, given, learning_rates, seeds, tuning_seeds)
-        folder = Path(out) / study.name
-        file = folder.with_suffix(".toml")
-        if file.exists() and (there := load_study(file)).replace(seeds=study.seeds) != study:
-            changed = ": ".join(["", *differences(there, study)[:1]])
-            raise KactError(
-                f"'{file}' was changed since it was written{changed}.",
-                f"Run it as it is: kact study run {file} --out {folder}. Or delete it, to begin with this line.",
-            )
-        with explained(file):
-            file.parent.mkdir(parents=True, exist_ok=True)
-        with atomic(file) as temporary:
-            temporary.write_text(to_toml(study), encoding="utf-8")
-        total = sum(study.run_count(stage) for stage in ("tune", "compare"))
-        print(f"{file}: {total} runs. How long they take: kact study show {file}")
-        run = ["run", str(file), "--out", str(folder), "--device", device]
-        run += [] if workers is None else ["--workers", str(workers)]
-        try:
-            if code := study_command.main(run):
-                return code
-        except KeyboardInterrupt as stopped:
-            told, _, by_study = str(stopped).rpartition("\n")
-            raise KeyboardInterrupt(
-                f"{told}\n  {shlex.join(['kact', 'compare', *arguments])}" if by_study else ""
-            ) from None
-        return report_command.main([str(folder)])
 
-    return call(compare, arguments, "kact compare", _ABOUT)
+def _compare(
+    experiment: Experiment,
+    command: str,
+    candidates: Annotated[
+        tuple[str, ...],
+        Flag("two or more, such as relu, 'elu(alpha=2)', bump:bump", "ACTIVATION ...", positional=True),
+    ],
+    learning_rates: Annotated[
+        tuple[float, ...], Flag("what each is given to choose from; six around the optimizer's own unless said")
+    ] = (),
+    tuning_seeds: Annotated[int, Flag("runs of each rate that it is chosen by; more where rates are near")] = 1,
+    seeds: Annotated[int | None, Flag("of each; as few as can show a difference unless said")] = None,
+    workers: Annotated[int | None, Flag("processes; as many as CPU cores unless said")] = None,
+    device: Annotated[str, Flag("auto, cpu or cuda")] = "auto",
+    out: Annotated[str, Flag("where the study goes", "FOLDER")] = "runs",
+) -> int:
+    choose(device, backend.DEVICES, {}, "device")
+    study = study_of(candidates, _said(experiment), learning_rates, seeds, tuning_seeds)
+    folder = Path(out) / study.name
+    file = folder.with_suffix(".toml")
+    if file.exists() and (there := load_study(file)).replace(seeds=study.seeds) != study:
+        changed = ": ".join(["", *differences(there, study)[:1]])
+        raise KactError(
+            f"'{file}' was changed since it was written{changed}.",
+            f"Run it as it is: kact study run {file} --out {folder}. Or delete it, to begin with this line.",
+        )
+    with explained(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
+    with atomic(file) as temporary:
+        temporary.write_text(to_toml(study), encoding="utf-8")
+    total = sum(study.run_count(stage) for stage in ("tune", "compare"))
+    print(f"{file}: {total} runs. How long they take: kact study show {file}")
+    run = ["run", str(file), "--out", str(folder), "--device", device]
+    run += [] if workers is None else ["--workers", str(workers)]
+    try:
+        if code := study_command.main(run):
+            return code
+    except KeyboardInterrupt as stopped:
+        told, _, by_study = str(stopped).rpartition("\n")
+        raise KeyboardInterrupt(f"{told}\n  {command}" if by_study else "") from None
+    return report_command.main([str(folder)])
+
+
+def _said(experiment: Experiment) -> dict[str, Any]:
+    """Return those of an experiment's settings that are not what its task and its model have by themselves."""
+    settings = experiment.to_dict()
+    kept: dict[str, Any] = {name: settings[name] for name in ("task", "data", "backbone", "model") if name in settings}
+    by_itself = Experiment.from_dict(kept).to_dict()
+    if experiment.model == default_model(experiment.task, experiment.backbone):
+        del kept["model"]
+    return kept | {name: value for name, value in settings.items() if value != by_itself.get(name)}
 
 
 def study_of(

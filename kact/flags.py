@@ -90,12 +90,18 @@ def call(function: Callable[..., T], given: Sequence[str], program: str, about: 
         KactError: for a flag that there is not, a value of another type, or something that is missing.
         SystemExit: 0 after `--help`.
     """
+    return function(**read(of_function(function), given, program, about or inspect.getdoc(function) or ""))
+
+
+def of_function(function: Callable[..., Any]) -> list[Parameter]:
+    """Return those of a function's parameters that are annotated with `Flag`."""
     hints = typing.get_type_hints(function, include_extras=True)
-    parameters = []
+    found = []
     for name, parameter in inspect.signature(function).parameters.items():
-        hint, flag = typing.get_args(hints[name])
-        parameters.append(Parameter(name, hint, parameter.default, flag))
-    return function(**read(parameters, given, program, about or inspect.getdoc(function) or ""))
+        if typing.get_origin(hints[name]) is Annotated:
+            hint, flag = typing.get_args(hints[name])
+            found.append(Parameter(name, hint, parameter.default, flag))
+    return found
 
 
 def of_settings(settings: type, defaults: Mapping[str, Any] | None = None) -> list[Parameter]:
@@ -270,8 +276,8 @@ def _check_places(places: Sequence[Parameter], words: Sequence[str], program: st
 
 
 def _no_such(flag: str, known: Sequence[str]) -> KactError:
-    guess = nearest(flag, known)
-    meant = f" Did you mean {guess}?" if guess else ""
+    guess = nearest(flag.lstrip("-"), [one.lstrip("-") for one in known])  # dashes are alike in all of them
+    meant = f" Did you mean --{guess}?" if guess else ""
     return KactError(f"There is no flag {flag}.{meant}", "See them all with --help.")
 
 

@@ -5,6 +5,7 @@ import pytest
 from kact import __main__ as command
 from kact import compare
 from kact.compare import study_of
+from kact.experiment import Experiment
 from kact.studies import command as study_command
 from kact.studies.directory import StudyDirectory
 from kact.studies.study_file import load_study
@@ -42,6 +43,11 @@ def test_each_gets_its_learning_rate_and_as_many_seeds_as_a_difference_takes():
         (["relu", "mish", "--learning-rates", "0"], ["learning_rate"]),
         (["relu", "mish", "--config", "none.toml"], ["none.toml"]),
         (["relu", "mish", "--device", "gpu"], ["device", "cuda"]),
+        (["relu", "mish", "--units", "8"], ["There is no flag --units."]),
+        (["relu", "mish", "--filters", "8"], ["belongs to the model", "Add --model"]),
+        (["--activation", "relu", "mish"], ["no flag --activation", "kact compare relu mish"]),
+        (["relu", "mish", "--learning-rate", "0.1"], ["Did you mean --learning-rates?"]),
+        (["relu", "mish", "--batch-size", "0"], ["batch_size", "at least 1"]),
     ],
 )
 def test_what_cannot_be_compared_is_told_and_nothing_is_written(given, words, tmp_path, capsys, monkeypatch):
@@ -50,6 +56,41 @@ def test_what_cannot_be_compared_is_told_and_nothing_is_written(given, words, tm
     said = capsys.readouterr().err
     assert all(word in said for word in words) and len(said.splitlines()) <= 2, said
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def nothing_runs(tmp_path, monkeypatch):
+    """A directory to work in, where studies are written, and not run."""
+    monkeypatch.chdir(tmp_path)
+    for module in (compare.study_command, compare.report_command):
+        monkeypatch.setattr(module, "main", lambda arguments: 0)
+    return tmp_path
+
+
+def test_settings_and_sizes_are_flags_on_top_of_a_file(nothing_runs):
+    (nothing_runs / "mine.toml").write_text("batch_size = 100\ndropout = 0.3\nlearning_rate = 0.01\n")
+    flags = ["--model", "cnn", "--filters", "4", "8", "--dropout", "0.2", "--no-batch-norm", "--epochs", "3"]
+    assert compare.main(["relu", "mish", *flags, "--config", "mine.toml"]) == 0
+    study = load_study(next((nothing_runs / "runs").glob("*.toml")))
+    assert study.base["model"]["name"] == "cnn" and list(study.base["model"]["filters"]) == [4, 8]
+    others = {name: value for name, value in study.base.items() if name != "model"}
+    assert others == {"task": "digits", "batch_size": 100, "dropout": 0.2, "epochs": 3, "batch_norm": False}
+    assert study.tune.grid["learning_rate"] == (0.001, 0.003, 0.01, 0.03, 0.1, 0.3), "around the file's"
+
+
+@pytest.mark.parametrize("given", [[], ["--model", "mlp"], ["--epochs", "20", "--batch-size", "64"]])
+def test_what_is_said_anyway_is_the_same_study(given, nothing_runs):
+    assert compare.main(["relu", "mish", *given]) == 0
+    assert load_study(nothing_runs / "runs" / f"{study_of(['relu', 'mish'], {}).name}.toml").base == {"task": "digits"}
+
+
+@pytest.mark.parametrize("model", ["cifar-lenet", "cifar-cnn-5x256", "mlp", "cifar-small"])
+def test_a_preset_keeps_its_habit(model, nothing_runs):
+    assert compare.main(["relu", "mish", "--task", "cifar10", "--model", model]) == 0
+    (file,) = (nothing_runs / "runs").glob("*.toml")
+    _, trained = next(load_study(file).experiments("compare"))
+    assert trained.model == Experiment(task="cifar10", model=model).model
+    assert trained.batch_norm == Experiment(task="cifar10", model=model).batch_norm
 
 
 def test_it_runs_reports_and_goes_on(tmp_path, capsys, monkeypatch):
