@@ -39,7 +39,7 @@ class Nested(Residual):
 
 @dataclass(frozen=True)
 class Dropping(Residual):
-    """A size that is called as a setting of every training."""
+    """A size that is called as another flag."""
 
     dropout: float = 0.1
 

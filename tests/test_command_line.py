@@ -19,10 +19,9 @@ from kact.command_line import guarded
 from kact.commands.train import parse_train
 from kact.describe import summary
 from kact.experiment import Experiment
-from kact.models import CNN, MODELS, build_model
+from kact.models import CNN
 from kact.runs import Run
 from kact.storage.seals import read_json, sealed_json
-from kact.tasks import get_record
 from kact.training.progress import Console
 
 ROOT = Path(__file__).parents[1]
@@ -170,54 +169,10 @@ def test_the_directory_of_a_run_is_a_file_to_train_from(trained):
     assert from_run == Run.load(trained).experiment.replace(seed=3)
 
 
-def test_a_file_of_a_preset_means_what_it_does_elsewhere(tmp_path):
-    file = tmp_path / "small.toml"
-    file.write_text('task = "cifar10"\nmodel = "cifar-small"\n')
-    read, _ = parse_train(["--config", str(file)], "kact train")
-    assert read == Experiment.load(file) and not read.batch_norm
-    of_another, _ = parse_train(["--config", str(file), "--model", "cnn"], "kact train")
-    assert of_another.batch_norm
-
-
 def test_a_flag_with_underscores_is_that_flag(trained):
     dashed, _ = parse_train(["--continue-from", str(trained), "--epochs", "9"], "kact train")
     lower, options = parse_train([f"--continue_from={trained}", "--epochs", "9"], "kact train")
     assert lower == dashed and str(options.continue_from) == str(trained)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "task", "model"),
-    [
-        (["--model", "mlp", "--model", "cnn"], "digits", "cnn"),
-        (["--task", "digits", "--task=cifar10"], "cifar10", "lenet"),
-        (["--config", "first.toml", "--config=second.toml"], "cifar10", "cnn"),
-        (["--config=first.toml", "--config", "second.toml", "--model", "cnn", "--model=mlp"], "cifar10", "mlp"),
-    ],
-)
-def test_of_a_flag_that_is_given_twice_the_last_counts(arguments, task, model, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    Path("first.toml").write_text('task = "mnist"\nmodel = "mlp"\n')
-    Path("second.toml").write_text('task = "cifar10"\nmodel = "cnn"\n')
-    experiment, _ = parse_train(arguments, "kact train")
-    assert (experiment.task, experiment.model.name) == (task, model)
-
-
-@pytest.mark.parametrize("model", MODELS)
-def test_a_model_alone_is_trained_on_a_task_that_fits_it(model):
-    experiment, _ = parse_train(["--model", model], "kact train")
-    task = get_record(experiment.task)
-    assert experiment.model == MODELS[model]() and task.input == MODELS[model].input
-    if task.input == "image" and model != "alexnet":  # whose 57 million weights take long; 224 pixels are its own
-        build_model(model, task.input_shape, len(task.labels))
-
-
-@pytest.mark.parametrize("model", ["mlp", "cnn", "lenet", "strided_cnn", "alexnet"])
-def test_help_names_every_setting_of_the_experiment_and_of_the_model(model, capsys):
-    assert kact("train", "--model", model, "--help") == 0
-    printed = capsys.readouterr().out
-    for field in [*dataclasses.fields(Experiment), *dataclasses.fields(MODELS[model])]:
-        assert f"--{field.name.replace('_', '-')}" in printed
-    assert "[at least 0 and below 1]" in " ".join(printed.replace("│", " ").split())  # of dropout
 
 
 @pytest.mark.parametrize(
