@@ -100,7 +100,7 @@ def test_a_tagger_of_ones_own_goes_in_likewise(tmp_path):
         ("corpus", ["has no 'corpus'"]),
         ("dataclass", ["must be the path of a class of your own that is a kact.models.Model"]),
         ("Model", ["must be the path of a class of your own"]),
-        ("Dropping", ["'dropout'", "setting of every training", "dropping_dropout"]),
+        ("Dropping", ["'dropout'", "called as another flag", "dropping_dropout"]),
         ("Named", ["'name'", "that every model has for something else"]),
         ("Refusing", ["cannot be built: ValueError: no such width"]),
         ("Unset", ["'units'", "no default", "units: int = 64"]),
