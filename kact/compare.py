@@ -23,8 +23,8 @@ from kact.flags import Flag, of_function
 from kact.reports import command as report_command
 from kact.spec import choose
 from kact.storage.files import atomic, explained
-from kact.studies import command as study_command
-from kact.studies.directory import differences
+from kact.studies.command import all_failed, ending, run_study
+from kact.studies.directory import StudyDirectory, differences
 from kact.studies.study import Study
 from kact.studies.study_file import load_study, to_toml
 from kact.studies.tune import FIRST_SEED, Tune, seeds_of
@@ -87,14 +87,11 @@ def _compare(
         temporary.write_text(to_toml(study), encoding="utf-8")
     total = sum(study.run_count(stage) for stage in ("tune", "compare"))
     print(f"{file}: {total} runs. How long they take: kact study show {file}")
-    run = ["run", str(file), "--out", str(folder), "--device", device]
-    run += [] if workers is None else ["--workers", str(workers)]
-    try:
-        if code := study_command.main(run):
-            return code
-    except KeyboardInterrupt as stopped:
-        told, _, by_study = str(stopped).rpartition("\n")
-        raise KeyboardInterrupt(f"{told}\n  {command}" if by_study else "") from None
+    directory = StudyDirectory(folder)
+    count = run_study(load_study(file), directory, command, workers, device=device)
+    print(ending(directory, study, count))
+    if all_failed(count):
+        return 1
     return report_command.main([str(folder)])
 
 

@@ -6,7 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from kact import backend
 from kact.errors import KactError, nearest
@@ -117,11 +117,8 @@ def _run(arguments: list[str]) -> int:
 
         Where every run failed, the exit code is 1.
         """
-        from kact.studies.console import StudyConsole
-        from kact.studies.runner import StudyRunner
         from kact.studies.selection import Selection
         from kact.studies.shard import Shard
-        from kact.studies.show import few_seeds
         from kact.studies.study_file import load_study
         from kact.training.tracking import check_tracker
 
@@ -134,24 +131,71 @@ def _run(arguments: list[str]) -> int:
             check_tracker(track)
         _confirm(-(-selection.run_count(study) // part.count), yes)
         directory = StudyDirectory(Path(out) if out is not None else _default_directory(study))
-        if not (quiet or study.quick) and (few := few_seeds(study)):
-            print(few)
-        console = StudyConsole(quiet)
-        with directory.opened(study):
-            pool = _pool(cluster, _workers(workers), device, directory)
-            try:
-                StudyRunner(study, directory, pool, console, part, selection, device, track, retry_failed).run()
-            except KeyboardInterrupt:
-                command = shlex.join(["kact", "study", "run", *arguments])
-                raise KeyboardInterrupt(f"Stopped; {console.finished()} are safe. Go on with:\n  {command}") from None
-            finally:
-                console.close()
-                pool.close()
-        count = Counter(row.status for row in directory.rows())
-        print(_ending(directory, study, count))
-        return int(_all_failed(count))
+        settings = {"shard": part, "selection": selection, "device": device, "track": track}
+        command = shlex.join(["kact", "study", "run", *arguments])
+        count = run_study(
+            study, directory, command, workers, cluster=cluster, quiet=quiet, retry_failed=retry_failed, **settings
+        )
+        print(ending(directory, study, count) + f"\nnext kact report {directory.path}" * (not all_failed(count)))
+        return int(all_failed(count))
 
     return call(run, arguments, "kact study run")
+
+
+def run_study(
+    study: Study,
+    directory: StudyDirectory,
+    command: str,
+    workers: int | None = None,
+    *,
+    cluster: str | None = None,
+    quiet: bool = False,
+    **settings: Any,
+) -> Counter[str]:
+    """Run what is missing of a study, tell of it on the terminal, and return how many runs ended in which way.
+
+    Args:
+        study: what to run.
+        directory: where.
+        command: what goes on with it, told where it is stopped.
+        workers: processes; as many as CPU cores if None.
+        cluster: address of a Ray cluster that is to run it.
+        quiet: print nothing.
+        settings: of `StudyRunner`.
+
+    Raises:
+        KactError: if the study cannot be run here.
+        KeyboardInterrupt: if it was stopped.
+    """
+    from kact.studies.console import StudyConsole
+    from kact.studies.runner import StudyRunner
+    from kact.studies.show import few_seeds
+
+    if not (quiet or study.quick) and (few := few_seeds(study)):
+        print(few)
+    console = StudyConsole(quiet)
+    with directory.opened(study):
+        pool = _pool(cluster, _workers(workers), settings.get("device", "auto"), directory)
+        try:
+            StudyRunner(study, directory, pool, console, **settings).run()
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(f"Stopped; {console.finished()} are safe. Go on with:\n  {command}") from None
+        finally:
+            console.close()
+            pool.close()
+    return Counter(row.status for row in directory.rows())
+
+
+def all_failed(count: Counter[str]) -> bool:
+    """Return whether no run came to its end; False where there is none, as in a small shard."""
+    return set(count) == {"failed"}
+
+
+def ending(directory: StudyDirectory, study: Study, count: Counter[str]) -> str:
+    """Return how a study ended, in words."""
+    said = ", ".join(f"{count[one]} {one}" for one in STATUSES if count[one])
+    failed = f"\nsee  kact study status {directory.path}" if count["failed"] else ""
+    return f"{study.title or study.name}: {said}.{failed}"
 
 
 def _status(arguments: list[str]) -> int:
@@ -269,17 +313,6 @@ def _found(name: str) -> StudyDirectory:
         f"No study was begun in '{name}' or 'runs/{name}'.{meant}",
         "Begin it with `kact study run`, or give its directory.",
     )
-
-
-def _all_failed(count: Counter[str]) -> bool:
-    return set(count) == {"failed"}  # a shard may have no run at all
-
-
-def _ending(directory: StudyDirectory, study: Study, count: Counter[str]) -> str:
-    said = ", ".join(f"{count[one]} {one}" for one in STATUSES if count[one])
-    failed = f"\nsee  kact study status {directory.path}" if count["failed"] else ""
-    following = f"\nnext kact report {directory.path}" if not _all_failed(count) else ""
-    return f"{study.title or study.name}: {said}.{failed}{following}"
 
 
 _COMMANDS: dict[str, Callable[[list[str]], int]] = {
