@@ -23,8 +23,8 @@ from kact.flags import Flag, of_function
 from kact.reports import command as report_command
 from kact.spec import choose
 from kact.storage.files import atomic, explained
-from kact.studies.command import all_failed, ending, run_study
 from kact.studies.directory import StudyDirectory, differences
+from kact.studies.running import all_failed, ending, run_study
 from kact.studies.study import Study
 from kact.studies.study_file import load_study, to_toml
 from kact.studies.tune import FIRST_SEED, Tune, seeds_of

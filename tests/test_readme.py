@@ -58,7 +58,7 @@ def folder(tmp_path_factory):
 def test_a_command_does_what_it_is_shown_for(words, folder, monkeypatch):
     monkeypatch.chdir(folder)
     monkeypatch.syspath_prepend(str(folder))
-    monkeypatch.setattr("kact.studies.command._pool", lambda *asked: PoolHere())  # test_study_workers.py has workers
+    monkeypatch.setattr("kact.studies.running._pool", lambda *asked: PoolHere())  # test_study_workers.py has workers
     given, words = shlex.join(words), documents.plain(words)
     typed = shlex.join(words)
     if any(re.search(pattern, typed) for pattern in NOT_EVEN_PARSED):

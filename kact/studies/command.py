@@ -1,12 +1,11 @@
 """`kact study`: list, show, run, status, stop, export and merge studies."""
 
-import os
 import shlex
 import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 from kact import backend
 from kact.errors import KactError, nearest
@@ -14,10 +13,8 @@ from kact.flags import Flag, call
 from kact.spec import choose
 from kact.studies.directory import StudyDirectory
 from kact.studies.row import STAGES, STATUSES
+from kact.studies.running import all_failed, ending, run_study, worker_count
 from kact.studies.study import Study
-
-if TYPE_CHECKING:
-    from kact.studies.workers import Pool
 
 USAGE = """usage: kact study COMMAND ...
 
@@ -89,7 +86,7 @@ def _show(arguments: list[str]) -> int:
 
             with one_thread():  # as a worker trains
                 spare_tensorflow()
-                print(estimate_in_words(estimate(study, selection), _workers(workers)))
+                print(estimate_in_words(estimate(study, selection), worker_count(workers)))
         return 0
 
     return call(show, arguments, "kact study show")
@@ -140,62 +137,6 @@ def _run(arguments: list[str]) -> int:
         return int(all_failed(count))
 
     return call(run, arguments, "kact study run")
-
-
-def run_study(
-    study: Study,
-    directory: StudyDirectory,
-    command: str,
-    workers: int | None = None,
-    *,
-    cluster: str | None = None,
-    quiet: bool = False,
-    **settings: Any,
-) -> Counter[str]:
-    """Run what is missing of a study, tell of it on the terminal, and return how many runs ended in which way.
-
-    Args:
-        study: what to run.
-        directory: where.
-        command: what goes on with it, told where it is stopped.
-        workers: processes; as many as CPU cores if None.
-        cluster: address of a Ray cluster that is to run it.
-        quiet: print nothing.
-        settings: of `StudyRunner`.
-
-    Raises:
-        KactError: if the study cannot be run here.
-        KeyboardInterrupt: if it was stopped.
-    """
-    from kact.studies.console import StudyConsole
-    from kact.studies.runner import StudyRunner
-    from kact.studies.show import few_seeds
-
-    if not (quiet or study.quick) and (few := few_seeds(study)):
-        print(few)
-    console = StudyConsole(quiet)
-    with directory.opened(study):
-        pool = _pool(cluster, _workers(workers), settings.get("device", "auto"), directory)
-        try:
-            StudyRunner(study, directory, pool, console, **settings).run()
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(f"Stopped; {console.finished()} are safe. Go on with:\n  {command}") from None
-        finally:
-            console.close()
-            pool.close()
-    return Counter(row.status for row in directory.rows())
-
-
-def all_failed(count: Counter[str]) -> bool:
-    """Return whether no run came to its end; False where there is none, as in a small shard."""
-    return set(count) == {"failed"}
-
-
-def ending(directory: StudyDirectory, study: Study, count: Counter[str]) -> str:
-    """Return how a study ended, in words."""
-    said = ", ".join(f"{count[one]} {one}" for one in STATUSES if count[one])
-    failed = f"\nsee  kact study status {directory.path}" if count["failed"] else ""
-    return f"{study.title or study.name}: {said}.{failed}"
 
 
 def _status(arguments: list[str]) -> int:
@@ -276,24 +217,6 @@ def _confirm(runs: int, yes: bool) -> None:
         raise KactError(f"This study has {runs:,} runs, and nobody can be asked whether that is meant.", "Add --yes.")
     if input(f"This study has {runs:,} runs. Go on? [y/N] ").strip().lower() not in ("y", "yes"):
         raise KactError(f"Nothing was run of the {runs:,} runs.", "Take values out of its grid, or answer y.")
-
-
-def _workers(given: int | None) -> int:
-    if given is None:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if given < 1:
-        raise KactError.parameter("workers", given, "a whole number, at least 1")
-    return given
-
-
-def _pool(cluster: str | None, workers: int, device: str, directory: StudyDirectory) -> "Pool":
-    if cluster is not None:
-        from kact.studies.cluster import ClusterPool
-
-        return ClusterPool(cluster, device)
-    from kact.studies.workers import WorkerPool
-
-    return WorkerPool(workers, directory.log)
 
 
 def _default_directory(study: Study) -> Path:
