@@ -192,6 +192,7 @@ def run_settings(device: str, precision: str) -> Iterator[str]:
 
             stack.enter_context(torch.random.fork_rng())
         stack.enter_context(products_of(precision))
+        stack.enter_context(no_denormals())
         if name() in TRAINING_BACKENDS:
             stack.enter_context(keras.device(place))
         stack.callback(keras.config.set_dtype_policy, policy)
@@ -234,6 +235,37 @@ def products_of(precision: str) -> Iterator[None]:
                 one.allow_tf32 = value
     else:
         yield
+
+
+@contextlib.contextmanager
+def no_denormals() -> Iterator[None]:
+    """Take numbers below 1.2e-38 for zero inside a block, where torch has one thread, as a study's workers do.
+
+    Where a weight gets no gradient any more, as one of a dead unit, what an optimizer keeps of its earlier ones shrinks
+    into such denormal numbers and, being rounded up there, stays above zero for good. Processors compute with them
+    several times more slowly (`python -m benchmarks.denormals`). TensorFlow and JAX take them for zero anyway.
+
+    Each thread has this setting for itself, and torch's others cannot be reached: one that was there before would go on
+    as it was. So with more threads nothing is changed, and the bits of a run depend on their number alone, as ever.
+    """
+    if name() != "torch":
+        yield
+        return
+    import torch
+
+    before = _takes_denormals_for_zero()
+    if torch.get_num_threads() == 1:
+        torch.set_flush_denormal(True)  # False on a processor that cannot: nothing is changed there
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(before)
+
+
+def _takes_denormals_for_zero() -> bool:
+    import torch
+
+    return bool((torch.full((1,), 2.0**-126) / 2 * 2**24 == 0).item())
 
 
 def versions() -> dict[str, str]:
