@@ -182,6 +182,7 @@ _STUDY = (
     "--workers",
     "--out",
     "--seeds",
+    "--only",
     "--shard",
     "--device",
     "--track",
@@ -197,14 +198,25 @@ _STUDY = (
 )
 def test_study(command, given):
     """`kact study COMMAND`; its workers, and the probe that trains, are left out."""
-    from kact.studies import command as study
-    from kact.studies import probe
+    from kact.studies import probe, running
 
     def left_out(*given, **options):
         raise KactError("This is left out.")
 
-    with mock.patch.object(study, "_pool", left_out), mock.patch.object(probe, "estimate", left_out):
+    with mock.patch.object(running, "_pool", left_out), mock.patch.object(probe, "estimate", left_out):
         said_well(_kact, ["study", command, *given])
+
+
+@target(15, given=arguments(*_train_flags(), "--learning-rates", "--seeds", positional=("relu", "mish", "msih")))
+def test_compare(given):
+    """`kact compare`, up to where it would train."""
+    from kact.studies import running
+
+    def left_out(*given, **options):
+        raise KactError("This is left out.")
+
+    with mock.patch.object(running, "_pool", left_out):
+        said_well(_kact, ["compare", "relu", "mish", *given])
 
 
 @target(3, seconds=120, given=arguments("--out", "--runs", "--format", "--detect", "--interactive", positional=_RUNS))
