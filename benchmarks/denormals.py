@@ -1,4 +1,4 @@
-"""What denormal numbers cost where units die: one optimizer's step, and whole training, with them and without.
+"""What denormal numbers cost in training where units die: epochs with them and without, in turn.
 
 python -m benchmarks.denormals
 
